@@ -11,6 +11,7 @@ use super::address::WrittenEndpoint;
 use super::addressing::loopback;
 use super::area::AreaDraft;
 use super::auth::Auth;
+use super::bfd::{Bfd, bfd};
 use super::diagnostic::Diagnostic;
 use super::general::General;
 use super::link::{LinkDraft, Pair};
@@ -33,6 +34,8 @@ pub(super) struct Draft<'a> {
     pub general: General<'a>,
     pub ospf: OspfKeys,
     pub process: ProcessKeys,
+    /// Of tunnels whose `[[link]]` says nothing else; the inner `None` means off.
+    pub bfd: Setting<Option<Bfd>>,
     pub areas: Vec<AreaDraft>,
     pub sites: Vec<SiteDraft<'a>>,
     pub links: Vec<LinkDraft<'a>>,
@@ -64,13 +67,15 @@ impl<'a> Draft<'a> {
                 General::default()
             }
         };
-        let (ospf, process) = match file.take("ospf").and_then(|entry| entry.table(&OSPF, report)) {
+        let (ospf, process, bfd) = match file.take("ospf").and_then(|entry| entry.table(&OSPF, report)) {
             Some(mut table) => {
-                let keys = (OspfKeys::read_network(&mut table, report), ProcessKeys::read(&mut table, report));
+                let (keys, process) =
+                    (OspfKeys::read_network(&mut table, report), ProcessKeys::read(&mut table, report));
+                let bfd = bfd(&mut table, report);
                 table.finish(report);
-                keys
+                (keys, process, bfd)
             }
-            None => (OspfKeys::default(), ProcessKeys::absent()),
+            None => (OspfKeys::default(), ProcessKeys::absent(), Setting::Absent),
         };
         let areas = file.take("area").map_or_else(Vec::new, |entry| {
             let tables = entry.tables(&AREA, report);
@@ -100,7 +105,7 @@ impl<'a> Draft<'a> {
             None => Vec::new(),
         };
         file.finish(report);
-        Self { general, ospf, process, areas, sites, links, segments }
+        Self { general, ospf, process, bfd, areas, sites, links, segments }
     }
 
     /// Resolves the OSPF settings of each section with the defaults from `[ospf]`.
@@ -259,6 +264,7 @@ impl<'a> Draft<'a> {
             ospf,
             keepalive: self.general.keepalive(own.map_or(Setting::Absent, |own| own.keepalive))?,
             ttl_security,
+            bfd: own.map_or(Setting::Absent, |own| own.bfd).or(self.bfd).effective(None)?.value,
             underlay: match own {
                 Some(own) => underlay(own, low, high)?.map(Box::new),
                 None => None,

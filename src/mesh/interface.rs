@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use ::ospf::NbmaNeighbor;
 
 use super::address::host;
+use super::bfd::refuse_bfd;
 use super::diagnostic::{Diagnostic, Span, quoted};
 use super::model::{InterfaceMode, NetworkType};
 use super::ospf::{OspfKeys, priority};
@@ -44,6 +45,7 @@ impl InterfaceDraft {
         let written = table.take("neighbors");
         let neighbors = written.map_or_else(Vec::new, |entry| neighbors(&entry, report));
         let ospf = OspfKeys::read_network(&mut table, report);
+        refuse_bfd(&mut table, report);
         table.finish(report);
         if let Setting::Given(network) = network
             && active

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ::ospf::TtlSecurity;
 
+use super::bfd::{Bfd, bfd};
 use super::diagnostic::{Diagnostic, Span, quoted};
 use super::general::{Topology, keepalive, mtu};
 use super::link_ends::LinkEnds;
@@ -26,6 +27,8 @@ pub(super) struct LinkDraft<'a> {
     span: Span,
     pub ospf: OspfKeys,
     pub ttl_security: Setting<TtlSecurity>,
+    /// The inner `None` means off.
+    pub bfd: Setting<Option<Bfd>>,
     pub ends: LinkEnds<'a>,
     pub mtu: Setting<u16>,
     /// The inner `None` means off.
@@ -51,6 +54,7 @@ impl<'a> LinkDraft<'a> {
             ttl_security: Setting::read(table.take("ttl_security"), |entry| {
                 entry.boolean(TtlSecurity::Required, TtlSecurity::Off, report)
             }),
+            bfd: bfd(&mut table, report),
             ends: LinkEnds::read(table.take("endpoint"), table.take("port"), between, report),
             mtu: mtu(&mut table, report),
             keepalive: keepalive(&mut table, report),

@@ -11,6 +11,7 @@ mod addressing;
 mod area;
 mod areas;
 mod auth;
+mod bfd;
 mod default_originate;
 mod diagnostic;
 mod draft;
@@ -47,6 +48,7 @@ mod virtual_link;
 
 pub use ::ospf::Unlisted;
 pub use auth::{Auth, AuthKey, Validity};
+pub use bfd::Bfd;
 pub use default_originate::{DefaultOriginate, When};
 pub use diagnostic::{Diagnostics, Finding, Look, Place};
 pub use filter::*;

@@ -15,6 +15,7 @@ use ospf::{
 use vxlan::{Mac, Segment};
 
 use super::auth::Auth;
+use super::bfd::Bfd;
 use super::default_originate::DefaultOriginate;
 use super::filter::{ImportRule, Redistribution};
 use super::graceful_restart::GracefulRestart;
@@ -282,6 +283,8 @@ pub struct Link {
     pub keepalive: Option<Duration>,
     /// Whether received OSPF packets must have TTL 255, which shows that no router has forwarded them.
     pub ttl_security: TtlSecurity,
+    /// The BFD session of its ends; `None` for none.
+    pub bfd: Option<Bfd>,
     /// Underlay settings of this tunnel; `None` if its `[[link]]` has none.
     pub underlay: Option<Box<PairUnderlay>>,
 }
@@ -421,6 +424,8 @@ pub struct Tunnel {
     pub ospf: OspfSettings,
     /// Whether received OSPF packets must have TTL 255, which shows that no router has forwarded them.
     pub ttl_security: TtlSecurity,
+    /// The BFD session with the other end; `None` for none.
+    pub bfd: Option<Bfd>,
 }
 
 impl Mesh {
@@ -495,6 +500,7 @@ impl Mesh {
             preshared_key_file: underlay.preshared_key_file.clone(),
             keepalive: link.keepalive,
             ttl_security: link.ttl_security,
+            bfd: link.bfd,
             ospf: link.ospf.clone(),
         })
     }

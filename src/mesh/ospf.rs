@@ -95,9 +95,6 @@ impl TimerKeys {
 impl OspfKeys {
     /// Reads the keys that both tunnels and interfaces have from `table`.
     pub fn read(table: &mut Table<'_>, report: &mut Report) -> Self {
-        if let Some(bfd) = table.take("bfd").filter(|entry| entry.value.as_bool() != Some(false)) {
-            report.push(bfd.not_available("`bfd`").help("write `bfd = false`, or leave it out"));
-        }
         Self {
             area: Setting::read(table.take("area"), |entry| area(&entry, report)),
             cost: Setting::read(table.take("cost"), |entry| {

@@ -206,6 +206,31 @@ fn authentication_is_inherited_like_cost() {
 }
 
 #[test]
+fn bfd_is_inherited_by_tunnels_and_off_where_nothing_is_said() {
+    let mesh = parse("every", &example("src/mesh/tests/good/every_documented_feature.toml")).unwrap().mesh;
+    let bfd = |mesh: &Mesh| mesh.tunnels(mesh.site("taipei").unwrap())[0].bfd;
+    let session = |ms, multiplier: u8| {
+        Some(Bfd { interval: std::time::Duration::from_millis(ms), multiplier: multiplier.try_into().unwrap() })
+    };
+    assert_eq!(bfd(&mesh), session(50, 3));
+    let two = |ospf: &str, link: &str| {
+        let sites = [("taipei", 1, "AQEB".repeat(10) + "AQE="), ("osaka", 2, "AgIC".repeat(10) + "AgI=")];
+        let sites = sites.map(|(name, id, key)| {
+            format!("[[site]]\nname = \"{name}\"\nid = {id}\npublic_key = \"{key}\"\nendpoint = \"192.0.2.{id}\"\n")
+        });
+        let link = format!("[[link]]\nbetween = [\"taipei\", \"osaka\"]\n{link}\n");
+        let file =
+            format!("[mesh]\nname = \"m\"\nloopbacks = \"10.255.0.0/16\"\n[ospf]\n{ospf}\n{}{link}", sites.concat());
+        bfd(&parse("two", &file).unwrap().mesh)
+    };
+    assert_eq!(two("", ""), None);
+    assert_eq!(two("bfd = true", ""), session(100, 3));
+    assert_eq!(two("bfd = true", "bfd = false"), None);
+    assert_eq!(two("bfd = { multiplier = 5 }", ""), session(100, 5));
+    assert_eq!(two("bfd = { multiplier = 5 }", "bfd = { interval = \"10ms\" }"), session(10, 3), "as a whole");
+}
+
+#[test]
 fn areas_and_the_networks_in_them_are_what_the_file_says() {
     use ::ospf::{Advertise, AreaKind, ExternalMetric, NssaConfig, Rfc1583Compatibility, Summaries};
     let mesh = parse("areas", &example("src/mesh/tests/good/areas.toml")).unwrap().mesh;

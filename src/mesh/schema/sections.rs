@@ -116,8 +116,34 @@ pub(in crate::mesh) static INTERFACE: Group = Group {
         ),
         Key::with("cost", Kind::Integer(1, 65535), "10", "interface output cost"),
         Key::with("mtu_ignore", Kind::Boolean, "false", "accept neighbours whose interface MTU is larger"),
-        Key::with("bfd", Kind::Boolean, "false", FUTURE),
     ],
+};
+
+/// Of tunnels.
+pub(in crate::mesh) static SESSIONS: Group = Group {
+    title: "BFD on tunnels",
+    base: "`[ospf]`",
+    keys: &[Key::with(
+        "bfd",
+        Kind::Any(&[Kind::Boolean, Kind::Table(&BFD)]),
+        "false",
+        "find within a fraction of a second that a tunnel carries nothing any more (RFC 5880); `true` for the values below",
+    )],
+};
+
+/// `bfd = { … }` of `[ospf]` and `[[link]]`.
+pub(in crate::mesh) static BFD: Section = Section {
+    title: "`bfd`",
+    own: &[
+        Key::with("interval", Kind::Duration, "\"100ms\"", "how often both ends send, 10 ms to 10 s"),
+        Key::with(
+            "multiplier",
+            Kind::Integer(1, 255),
+            "3",
+            "packets in a row that do not arrive before the tunnel is down",
+        ),
+    ],
+    shared: &[],
 };
 
 /// Of networks that may have several routers.
@@ -236,7 +262,7 @@ pub(in crate::mesh) static OSPF: Section = Section {
             "restarts that neighbours do not notice (RFC 3623)",
         ),
     ],
-    shared: &[&INTERFACE, &TIMERS, &AUTHENTICATION, &SEVERAL_ROUTERS],
+    shared: &[&INTERFACE, &SESSIONS, &TIMERS, &AUTHENTICATION, &SEVERAL_ROUTERS],
 };
 
 /// `graceful_restart = { … }` of `[ospf]`.
@@ -482,6 +508,7 @@ pub(in crate::mesh) static SITE_INTERFACE: Section = Section {
             "all that answer",
             "`nbma` and `point-to-multipoint`: the other routers, and no others are accepted",
         ),
+        Key::with("bfd", Kind::Boolean, "false", FUTURE),
     ],
     shared: &[&INTERFACE, &TIMERS, &AUTHENTICATION, &SEVERAL_ROUTERS],
 };
@@ -591,7 +618,7 @@ pub(in crate::mesh) static LINK: Section = Section {
             "accept OSPF packets only if nobody forwarded them; `false` if one of the two routers is not weft",
         ),
     ],
-    shared: &[&INTERFACE, &TIMERS, &AUTHENTICATION],
+    shared: &[&INTERFACE, &SESSIONS, &TIMERS, &AUTHENTICATION],
 };
 
 /// The keys of `[[l2]]`.

@@ -93,6 +93,7 @@ endpoint = "203.0.113.2"
 
 [[link]]
 between = ["taipei", "osaka"]
+bfd = { @bfd@ }
 @[[link]]@
 
 [[l2]]
@@ -131,6 +132,7 @@ const TAKEN: &[(&str, &str)] = &[
     ("[[area]]", "ranges"),
     ("[[area]]", "external_ranges"),
     ("[ospf]", "spf_delay"),
+    ("[[link]]", "bfd"),
     ("[ospf]", "graceful_restart"),
     ("auth", "key_file"),
     ("[[l2.site]]", "ports"),
