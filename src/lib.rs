@@ -17,6 +17,7 @@ pub mod reconcile;
 pub mod rib;
 pub mod routing;
 pub mod show;
+mod starts;
 pub mod state_file;
 mod sys;
 pub mod trace;

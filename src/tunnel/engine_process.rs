@@ -19,10 +19,10 @@ use tokio::time::{Instant, sleep, timeout};
 use wireguard::InterfaceName;
 use wireguard::control::{Client, Command, EngineInfo, LostLines, PROTOCOL, Reply};
 
-use super::starts::Starts;
 use super::watchdog::{Line, Silence};
 use crate::log::Lost;
 use crate::net::IfName;
+use crate::starts::Starts;
 
 /// How long a new engine may take until it answers, and the pause between two attempts to connect.
 const START_PATIENCE: Duration = Duration::from_secs(5);
@@ -81,7 +81,10 @@ impl EngineProcess {
         let health = self.health();
         match &health.silence {
             Some(silence) => Some(silence.to_string()),
-            None => health.starts.trouble(now).map(|trouble| format!("{trouble}; see {}", self.log.display())),
+            None => health
+                .starts
+                .trouble("the WireGuard engine", now)
+                .map(|trouble| format!("{trouble}; see {}", self.log.display())),
         }
     }
 

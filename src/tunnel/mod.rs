@@ -5,7 +5,6 @@
 pub mod device;
 pub mod endpoints;
 pub mod engine_process;
-mod starts;
 mod uapi;
 mod watchdog;
 mod wireguard;

@@ -1,23 +1,24 @@
-//! Decides when a WireGuard engine may be started again. A state machine without a clock; `now` is passed in.
+//! Decides when a process that serves the daemon, as the WireGuard engine does, may be started again. A state machine without a clock;
+//! `now` is passed in.
 //!
-//! An engine that has run for [`STABLE`] is replaced at once when it ends, and so is the first one that has not. After that, each start
-//! waits twice as long as the one before, so that an engine that keeps failing costs the machine little.
+//! A process that has run for [`STABLE`] is replaced at once when it ends, and so is the first one that has not. After that, each start
+//! waits twice as long as the one before, so that a process that keeps failing costs the machine little.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// An engine that has run for this long has started well: earlier starts and ends are forgotten.
+/// A process that has run for this long has started well: earlier starts and ends are forgotten.
 const STABLE: Duration = Duration::from_secs(60);
-/// The shortest time between two starts, after the first two engines that ended early.
+/// The shortest time between two starts, after the first two processes that ended early.
 const FIRST: Duration = Duration::from_millis(200);
 /// The longest time between two starts.
 const LONGEST: Duration = Duration::from_secs(10);
-/// From this number of ends within [`STABLE`] on, the operator is informed even while an engine runs.
+/// From this number of ends within [`STABLE`] on, the operator is informed even while a process runs.
 const MANY: usize = 3;
 
-/// The recent starts and ends of the engine.
+/// The recent starts and ends of a process.
 #[derive(Debug, Default)]
-pub(super) struct Starts {
+pub(crate) struct Starts {
     /// Times within [`STABLE`], the latest last.
     starts: VecDeque<Instant>,
     ends: VecDeque<Instant>,
@@ -25,7 +26,7 @@ pub(super) struct Starts {
 }
 
 impl Starts {
-    /// When the next engine may be started; `None` = now.
+    /// When the next one may be started; `None` = now.
     pub fn earliest(&self, now: Instant) -> Option<Instant> {
         let recent = self.starts.iter().filter(|at| now.saturating_duration_since(**at) < STABLE).count();
         // The first replacement is not delayed, whatever the cause.
@@ -34,25 +35,25 @@ impl Starts {
         self.starts.back().map(|last| *last + wait).filter(|at| *at > now)
     }
 
-    /// Notes that an engine is being started.
+    /// Notes that one is being started.
     pub fn started(&mut self, now: Instant) {
         forget_old(&mut self.starts, now);
         self.starts.push_back(now);
         self.running = true;
     }
 
-    /// Notes that an engine has ended, or did not come up.
+    /// Notes that one has ended, or did not come up.
     pub fn ended(&mut self, now: Instant) {
         forget_old(&mut self.ends, now);
         self.ends.push_back(now);
         self.running = false;
     }
 
-    /// What the operator should know; `None` if nothing is wrong.
-    pub fn trouble(&self, now: Instant) -> Option<String> {
+    /// What the operator should know of the process, which is called `what`; `None` if nothing is wrong.
+    pub fn trouble(&self, what: &str, now: Instant) -> Option<String> {
         let ends = self.ends.iter().filter(|at| now.saturating_duration_since(**at) < STABLE).count();
         let times = if ends == 1 { "once".to_owned() } else { format!("{ends} times") };
-        let sentence = format!("the WireGuard engine ended {times} in the last minute");
+        let sentence = format!("{what} ended {times} in the last minute");
         match self.earliest(now) {
             _ if ends == 0 => None,
             _ if self.running => (ends >= MANY).then_some(sentence),
@@ -78,7 +79,7 @@ mod tests {
 
     const MOMENT: Duration = Duration::from_millis(1);
 
-    /// An engine that ends at once, started whenever that is allowed: how often within `time`.
+    /// A process that ends at once, started whenever that is allowed: how often within `time`.
     fn starts_within(time: Duration) -> usize {
         let begin = Instant::now();
         let mut now = begin;
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_dies_at_once_is_started_ever_more_rarely() {
+    fn a_process_that_dies_at_once_is_started_ever_more_rarely() {
         assert_eq!(starts_within(Duration::from_secs(12)), 7);
         assert!(starts_within(Duration::from_secs(600)) <= 100);
     }
@@ -119,16 +120,16 @@ mod tests {
         let now = Instant::now();
         let mut starts = Starts::default();
         starts.started(now);
-        assert_eq!(starts.trouble(now), None);
+        assert_eq!(starts.trouble("the WireGuard engine", now), None);
         for _ in 0..4 {
             starts.started(now);
             starts.ended(now);
         }
-        let text = starts.trouble(now).unwrap();
+        let text = starts.trouble("the WireGuard engine", now).unwrap();
         assert_eq!(text, "the WireGuard engine ended 4 times in the last minute, next try in 2 s");
         starts.started(now + Duration::from_secs(4));
-        let text = starts.trouble(now + Duration::from_secs(5)).unwrap();
+        let text = starts.trouble("the WireGuard engine", now + Duration::from_secs(5)).unwrap();
         assert_eq!(text, "the WireGuard engine ended 4 times in the last minute");
-        assert_eq!(starts.trouble(now + STABLE), None);
+        assert_eq!(starts.trouble("the WireGuard engine", now + STABLE), None);
     }
 }
