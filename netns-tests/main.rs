@@ -23,6 +23,7 @@ mod lan;
 mod links;
 mod office_cloud;
 mod redistribute;
+mod reroute;
 mod restart;
 mod segments;
 mod sites;

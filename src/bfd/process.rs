@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use ::bfd::{
     Admin, Authentication, AuthenticationType, Change, Config, Engine, Input, Instant, InterfaceId, LinkState, Output,
-    Packet, Role, SessionConfig, SessionKey, SessionView,
+    Packet, Role, SessionConfig, SessionKey, SessionView, State,
 };
 use anyhow::{Context as _, bail, ensure};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -135,6 +135,8 @@ struct Ordered {
     sender: Option<Sender>,
     /// Why it has no socket, or why the last packet was not sent.
     trouble: Option<String>,
+    /// Whether it was Up before, and has failed since then.
+    failed: bool,
 }
 
 struct Process {
@@ -323,17 +325,21 @@ impl Process {
     }
 
     fn report(&mut self, change: &Change) {
-        let Some(Ordered { spec, .. }) = self.sessions.get(&change.session) else { return };
+        let view = self.engine.sessions(self.now()).find(|view| view.session == change.session);
+        let remote_independent = view.is_some_and(|view| view.remote_control_plane_independent);
+        let Some(Ordered { spec, failed, .. }) = self.sessions.get_mut(&change.session) else { return };
         let Change { from, to, diagnostic, .. } = change;
         let failure = change.is_failure();
+        *failed = failure || *failed && *to != State::Up && *to != State::AdminDown;
         tracing::info!(iface = spec.interface, peer = %spec.peer, %from, %to, %diagnostic, failure, "session");
         let change = SessionChange {
             interface: spec.interface.clone(),
             peer: spec.peer,
-            from: from.to_string(),
-            to: to.to_string(),
+            from: (*from).into(),
+            to: (*to).into(),
             diagnostic: diagnostic.to_string(),
             failure,
+            remote_independent,
         };
         self.clients.tell(&Reply::Changed(change));
     }
@@ -482,7 +488,9 @@ impl Process {
             self.interfaces.entry(interface.clone()).or_insert_with(new);
             match self.sessions.get_mut(&key) {
                 Some(known) if known.spec.source == spec.source => known.spec = spec,
-                _ => drop(self.sessions.insert(key, Ordered { spec, interface, sender: None, trouble: None })),
+                _ => drop(
+                    self.sessions.insert(key, Ordered { spec, interface, sender: None, trouble: None, failed: false }),
+                ),
             }
         }
         let now = self.now();
@@ -505,16 +513,17 @@ impl Process {
     }
 
     fn session_info(&self, view: &SessionView) -> Option<SessionInfo> {
-        let Ordered { spec, interface, trouble, .. } = self.sessions.get(&view.session)?;
+        let Ordered { spec, interface, trouble, failed, .. } = self.sessions.get(&view.session)?;
         let of_interface = self.interfaces.get(interface).and_then(|interface| interface.trouble.clone());
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         Some(SessionInfo {
             interface: spec.interface.clone(),
             peer: spec.peer,
-            state: view.state.to_string(),
+            state: view.state.into(),
+            failed: *failed,
             in_state_s: view.in_state.as_secs_f64(),
             diagnostic: view.diagnostic.to_string(),
-            remote_state: view.remote_state.map(|(state, _)| state.to_string()),
+            remote_state: view.remote_state.map(|(state, _)| state.into()),
             remote_diagnostic: view.remote_state.map(|(_, diagnostic)| diagnostic.to_string()),
             remote_independent: view.remote_control_plane_independent,
             discriminators: (view.local_discriminator, view.remote_discriminator),

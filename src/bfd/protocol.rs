@@ -144,6 +144,30 @@ pub struct ProcessInfo {
     pub sessions: Vec<SessionInfo>,
 }
 
+/// The state of a session (RFC 5880 §6.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SessionState {
+    /// Held down by the operator.
+    AdminDown,
+    /// Packets do not pass, or none have been received yet.
+    Down,
+    /// The peer's packets arrive; it does not say yet that ours do.
+    Init,
+    /// Packets pass in both directions.
+    Up,
+}
+
+impl From<::bfd::State> for SessionState {
+    fn from(state: ::bfd::State) -> Self {
+        match state {
+            ::bfd::State::AdminDown => Self::AdminDown,
+            ::bfd::State::Down => Self::Down,
+            ::bfd::State::Init => Self::Init,
+            ::bfd::State::Up => Self::Up,
+        }
+    }
+}
+
 /// A session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionInfo {
@@ -152,13 +176,15 @@ pub struct SessionInfo {
     /// Address of the peer.
     pub peer: Ipv4Addr,
     /// Its state.
-    pub state: String,
+    pub state: SessionState,
+    /// Whether it was Up before, and has failed since then: no operator has ended it.
+    pub failed: bool,
     /// How long it has been in this state, in seconds.
     pub in_state_s: f64,
     /// Why it was last down.
     pub diagnostic: String,
     /// State in the last packet of the peer; `None` if nothing was received for a detection time.
-    pub remote_state: Option<String>,
+    pub remote_state: Option<SessionState>,
     /// Why the peer's session was last down.
     pub remote_diagnostic: Option<String>,
     /// Whether the peer's BFD outlives its control plane.
@@ -187,13 +213,15 @@ pub struct SessionChange {
     /// Address of the peer.
     pub peer: Ipv4Addr,
     /// The state before.
-    pub from: String,
+    pub from: SessionState,
     /// The state now.
-    pub to: String,
+    pub to: SessionState,
     /// Why it was last down.
     pub diagnostic: String,
     /// Whether packets cannot be expected to pass any more: no operator has asked for it.
     pub failure: bool,
+    /// Whether the peer's BFD outlives its control plane, by its last packet before.
+    pub remote_independent: bool,
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use anyhow::Context as _;
-use ospf::{InterfaceId, NeighborState};
+use ospf::{InterfaceId, NeighborState, PathState};
 use sd_notify::NotifyState;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
@@ -33,6 +33,7 @@ use super::loading::Loading;
 use super::local::Local;
 use super::looks::DEVICES_INTERVAL;
 use super::notes::Notes;
+use super::paths::{Path, Paths};
 use super::renaming::FormerMesh;
 use super::restart_note::Note;
 use super::router::{Configuration, Router};
@@ -40,6 +41,7 @@ use super::segments::Segments;
 use super::service_manager::notify;
 use super::watchdog::Watchdog;
 use super::{Ended, Options, last_resort, removal};
+use crate::bfd::client::BfdProcess;
 use crate::control::{Activity, Asked, Part, Server, socket_path};
 use crate::kernel::{Attended, Changes, Kernel, Watch};
 use crate::net::{IfName, Prefix};
@@ -49,7 +51,7 @@ use crate::rib::Rib;
 use crate::routing::{Driver, News, OpaqueUser};
 use crate::state_file::Written;
 use crate::tunnel::{Endpoints, WireGuard};
-use crate::{log, process};
+use crate::{bfd, log, process};
 
 /// Questions waiting for the loop.
 const QUESTION_QUEUE: usize = 16;
@@ -81,6 +83,8 @@ struct Inlets {
     /// Questions for which everything has been read.
     inquiries: mpsc::Receiver<(Asked, anyhow::Result<Gathered>)>,
     watch: Watch,
+    /// What the BFD process says.
+    bfd: mpsc::Receiver<bfd::client::News>,
     reload: Signal,
 }
 
@@ -99,6 +103,9 @@ pub(super) struct Daemon {
     pub(super) host: Host,
     pub(super) kernel: Kernel,
     pub(super) drivers: WireGuard,
+    /// The BFD process, and what it has found.
+    bfd: BfdProcess,
+    paths: Paths,
     endpoints: Endpoints,
     segments: Segments,
     filters: Filters,
@@ -193,6 +200,10 @@ impl Daemon {
                 Ok(Next::Nothing)
             }
             Some(asked) = inlets.questions.recv() => self.answer(asked, &mut inlets.watch).await,
+            Some(news) = inlets.bfd.recv() => {
+                self.hear_bfd(news).await;
+                Ok(Next::Nothing)
+            }
             _ = self.endpoints.moved() => Ok(Next::Reconcile(Look::Known)),
             () = self.watchdog.due() => {
                 // A routing task that does not answer is no life.
@@ -231,6 +242,21 @@ impl Daemon {
         }
         self.announce_hosts().await;
         Next::Reconcile(Look::Known)
+    }
+
+    /// Gives the engine what BFD has found of paths.
+    async fn hear_bfd(&mut self, news: bfd::client::News) {
+        let changes = self.paths.take(news, Instant::now());
+        self.give_paths(changes).await;
+    }
+
+    async fn give_paths(&self, paths: Vec<(Path, PathState)>) {
+        for ((interface, peer), state) in paths {
+            // Without a handle it is no interface of the engine, or none any more.
+            if let Some(id) = self.router.ids().known(&interface) {
+                self.driver.path(id, peer, state).await;
+            }
+        }
     }
 
     /// Acts on notifications of the kernel. What OSPF and the routes need of an interface that has gone down or up is done at once, from
@@ -364,6 +390,8 @@ impl Daemon {
     async fn configure(&mut self) {
         let config = self.router.config(&self.local, self.driver.zero(), SystemTime::now());
         self.driver.configure(config).await;
+        // It knows nothing of the paths of an interface that is new to it.
+        self.give_paths(self.paths.down()).await;
     }
 
     async fn configure_if(&mut self, configuration: Configuration) {
@@ -415,7 +443,9 @@ impl Daemon {
 
     /// Removes everything; returns what cannot be undone.
     pub(super) async fn remove_everything(&mut self) -> anyhow::Result<Vec<String>> {
-        let left = removal::remove_everything(&mut self.kernel, &self.drivers, &mut self.notes).await?;
+        self.bfd.configure(Vec::new());
+        let left =
+            removal::remove_everything(&mut self.kernel, &self.drivers, &self.options.run_dir, &mut self.notes).await?;
         self.drivers.engine().stop().await?;
         Ok(left)
     }

@@ -31,6 +31,7 @@ mod memory;
 mod notes;
 mod offline_withdrawal;
 mod overrides;
+mod paths;
 mod privileges;
 mod removal;
 mod renaming;

@@ -2,6 +2,8 @@
 
 use anyhow::Context as _;
 use caps::{CapSet, Capability, CapsHashSet};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tracing::debug;
 
 /// Drops every capability but those two, also for the programs that weft starts.
 ///
@@ -23,9 +25,22 @@ pub(super) fn drop_capabilities() -> anyhow::Result<()> {
                 .with_context(|| format!("dropping {capability} from the bounding set"))?;
         }
     }
+    allow_real_time();
     let none = CapsHashSet::new();
     for (set, kept) in [(CapSet::Inheritable, &none), (CapSet::Effective, &needed), (CapSet::Permitted, &needed)] {
         caps::set(None, set, kept).with_context(|| format!("dropping capabilities from the {set:?} set"))?;
     }
     Ok(())
+}
+
+/// Lets the BFD process, which has no capability to do so, ask for the lowest real-time priority. If this is not permitted, it says so.
+fn allow_real_time() {
+    let raised = getrlimit(Resource::RLIMIT_RTPRIO).and_then(|(soft, hard)| match (soft, hard) {
+        (0, 0) => setrlimit(Resource::RLIMIT_RTPRIO, 1, 1),
+        (0, hard) => setrlimit(Resource::RLIMIT_RTPRIO, 1, hard),
+        _ => Ok(()),
+    });
+    if let Err(error) = raised {
+        debug!(%error, "the limit of real-time priorities was not raised");
+    }
 }

@@ -9,6 +9,7 @@ use tracing::warn;
 use super::instance_lock::InstanceLock;
 use super::notes::Notes;
 use super::offline_withdrawal::withdraw_offline;
+use crate::bfd;
 use crate::kernel::{self, Kernel, meshes_by_links};
 use crate::reconcile::Planner;
 use crate::reconcile::state::State;
@@ -56,7 +57,7 @@ async fn remove_mesh(
     notes: &mut Notes,
 ) -> anyhow::Result<Vec<String>> {
     let (mut kernel, _watch) = Kernel::open(mesh, run_dir)?;
-    remove_everything(&mut kernel, drivers, notes).await
+    remove_everything(&mut kernel, drivers, run_dir, notes).await
 }
 
 /// Returns the meshes whose marks are on links here, for a run directory that has lost its note of the mesh. Fails if nothing shows that a
@@ -79,8 +80,11 @@ async fn unnoted_meshes(run_dir: &Path, notes: &Notes) -> anyhow::Result<BTreeSe
 pub(super) async fn remove_everything(
     kernel: &mut Kernel,
     drivers: &WireGuard,
+    run_dir: &Path,
     notes: &mut Notes,
 ) -> anyhow::Result<Vec<String>> {
+    // Its peers are told that this is no failure, as long as there are tunnels.
+    bfd::client::stop(run_dir).await?;
     let mut failures = Vec::new();
     // A previous daemon may have left segments.
     kernel.expect_segments(kernel::Segments::Observed);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ospf::wire::{Lsa, LsaBody, Options, RouterFlags};
 use ospf::{
     Addressing, AreaId, AreaKind, AuthenticationView, InterfaceId, InterfaceState, InterfaceView, Limit, LsaPlace,
-    LsaType, NeighborView, NetworkType, Nexthop, RouteKind, RouterId, SiteLsasView, SpfView, Summaries,
+    LsaType, NeighborState, NeighborView, NetworkType, Nexthop, RouteKind, RouterId, SiteLsasView, SpfView, Summaries,
     VirtualLinkObstacle,
 };
 
@@ -18,6 +18,7 @@ use super::filters::Filters;
 use super::forwarding::Forwarding;
 use super::inquiry::Reading;
 use super::local::Local;
+use super::paths::{Path, Paths};
 use super::rows::Rows;
 use super::segments::Segments;
 use super::{lan, lsdb, unreachable, unused_routes, uplinks};
@@ -37,6 +38,7 @@ pub(super) struct Report<'a> {
     pub endpoints: &'a Endpoints,
     pub checks: &'a Checks,
     pub ids: &'a InterfaceIds,
+    pub paths: &'a Paths,
     pub routes: &'a BTreeMap<Prefix, ospf::Route>,
     pub rib: &'a Rib,
     pub forwarding: Forwarding<'a>,
@@ -112,7 +114,7 @@ impl Report<'_> {
             address: neighbor.address,
             area: neighbor.area.into(),
             state: neighbor.state.into(),
-            bfd: view::BfdState::Off,
+            bfd: self.bfd(neighbor),
             since_s: seconds(neighbor.in_state),
             dead_in_s: seconds(neighbor.dead_in),
             role: self.role(neighbor),
@@ -126,6 +128,20 @@ impl Report<'_> {
             helped_for_s: neighbor.helped_for.map(seconds),
         });
         neighbors.collect()
+    }
+
+    fn bfd(&self, neighbor: &NeighborView) -> view::BfdState {
+        let name = self.ids.name(neighbor.interface);
+        name.and_then(|name| self.paths.state(name, neighbor.address)).map_or(view::BfdState::Off, Into::into)
+    }
+
+    /// Whether OSPF has an adjacency over a path.
+    fn is_full(&self, (interface, address): &Path) -> bool {
+        self.view.neighbors.iter().any(|neighbor| {
+            neighbor.state == NeighborState::Full
+                && neighbor.address == *address
+                && self.ids.name(neighbor.interface) == Some(interface)
+        })
     }
 
     /// Writes the part of the answer with the routes that follow `from`. `close` closes the JSON around the array of routes.
@@ -251,6 +267,7 @@ impl Report<'_> {
             });
         }
         problems.extend(self.tunnel_problems());
+        problems.extend(self.paths.problems(self.local, |path| self.is_full(path), Instant::now()));
         problems.extend(self.checks.overrides.problems());
         problems.extend(self.checks.forward.problems());
         problems.extend(self.checks.undone.problems(Instant::now()));

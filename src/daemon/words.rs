@@ -6,6 +6,7 @@ use ospf::{
 };
 use vxlan::segment::{Resolution, UnknownUnicast};
 
+use crate::bfd::protocol::SessionState;
 use crate::control::view;
 use crate::mesh::SourceCheck;
 use crate::reconcile::filter::Reason;
@@ -52,6 +53,17 @@ impl From<NeighborState> for view::NeighborState {
             NeighborState::Exchange => Self::Exchange,
             NeighborState::Loading => Self::Loading,
             NeighborState::Full => Self::Full,
+        }
+    }
+}
+
+impl From<SessionState> for view::BfdState {
+    fn from(state: SessionState) -> Self {
+        match state {
+            SessionState::AdminDown => Self::AdminDown,
+            SessionState::Down => Self::Down,
+            SessionState::Init => Self::Init,
+            SessionState::Up => Self::Up,
         }
     }
 }

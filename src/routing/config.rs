@@ -42,6 +42,11 @@ impl InterfaceIds {
         id
     }
 
+    /// Returns the handle of the interface `name`; `None` if it has none.
+    pub fn known(&self, name: &IfName) -> Option<InterfaceId> {
+        self.by_name.get(name).copied()
+    }
+
     /// Gives the interface with the handle of `from` the name `to`. If `to` has a handle already, that handle is not used any more.
     pub fn rename(&mut self, from: &IfName, to: &IfName) {
         if let Some(id) = self.by_name.remove(from) {

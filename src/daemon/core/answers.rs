@@ -222,6 +222,7 @@ impl Daemon {
             endpoints: &self.endpoints,
             checks: &self.checks,
             ids: self.router.ids(),
+            paths: &self.paths,
             routes: self.router.routes(),
             rib: &self.rib,
             forwarding: self.basis().forwarding(),
@@ -229,7 +230,10 @@ impl Daemon {
             segments: &self.segments,
             reading: &gathered.reading,
             view: &gathered.view,
-            failures: self.drivers.engine().trouble().into_iter().chain(self.host.problems(Instant::now())).collect(),
+            failures: {
+                let processes = self.drivers.engine().trouble().into_iter().chain(self.bfd.trouble());
+                processes.chain(self.host.problems(Instant::now())).collect()
+            },
             refused_reload: self.refused_reload.as_deref(),
             redistributed: self.router.redistributed(),
             listed: self.router.listed(),

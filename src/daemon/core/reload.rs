@@ -8,6 +8,7 @@ use tracing::{error, info};
 use super::Daemon;
 use super::start::{expected_segments, others_routes};
 use crate::daemon::local::Local;
+use crate::daemon::paths;
 use crate::daemon::service_manager::notify;
 use crate::kernel::Watch;
 use crate::reconcile::state::Backend;
@@ -49,12 +50,16 @@ impl Daemon {
         self.local.find_interfaces(&self.host.observed().foreign);
         self.backend = backend;
         self.endpoints.set(self.local.tunnels.values());
+        self.bfd.configure(paths::wanted(&self.local));
         self.filters.expire(Instant::now());
         self.checks.overrides.reload(&self.local);
         self.kernel.learn(others_routes(&self.local));
         self.segments.reload(&self.local.mesh, &self.local.site, now);
         self.kernel.expect_segments(expected_segments(&self.segments));
         self.announce_hosts().await;
+        // Tunnels to renamed sites go on under other names, and with other sessions.
+        let left = self.paths.keep(|interface| self.local.tunnels.contains_key(interface));
+        self.give_paths(left).await;
         let Self { router, local, host, rib, .. } = self;
         router.reload(&former, local, host.observed());
         // Tunnels to renamed sites have other interfaces; what else differs follows with the whole plan.

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info};
 
 use super::{Daemon, Inlets, QUESTION_QUEUE};
+use crate::bfd::client::BfdProcess;
 use crate::control::{Activity, Asked};
 use crate::daemon::checks::Checks;
 use crate::daemon::filters::Filters;
@@ -20,6 +21,7 @@ use crate::daemon::instance_lock::InstanceLock;
 use crate::daemon::loading::Loading;
 use crate::daemon::local::Local;
 use crate::daemon::notes::Notes;
+use crate::daemon::paths::{self, Paths};
 use crate::daemon::renaming::adopt_former_mesh;
 use crate::daemon::router::Router;
 use crate::daemon::router_ids::RouterIds;
@@ -84,12 +86,14 @@ impl Daemon {
         watch.follow(router.listed().followed().clone());
         watch.manage(local.interfaces().chain(segments.interfaces()).collect());
         info!(mesh = local.mesh.name, site = local.site.name, router_id = %local.site.loopback, ?backend, "starting");
+        let (bfd, bfd_news) = BfdProcess::attend(&options.run_dir, removal::PROGRAM.into(), paths::wanted(&local));
         let (inquiries, gathered) = mpsc::channel(QUESTION_QUEUE);
         let inlets = Inlets {
             news,
             questions,
             inquiries: gathered,
             watch,
+            bfd: bfd_news,
             reload: signal(SignalKind::hangup()).context("listening for SIGHUP")?,
         };
         let daemon = Self {
@@ -106,6 +110,8 @@ impl Daemon {
             host: Host::new(now, patience),
             kernel,
             drivers,
+            bfd,
+            paths: Paths::default(),
             endpoints,
             segments,
             filters: Filters::new(now),

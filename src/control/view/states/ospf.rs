@@ -27,6 +27,14 @@ words! {
     BfdState {
         /// There is none.
         Off = "Off",
+        /// It is held down by an operator.
+        AdminDown = "AdminDown",
+        /// Packets do not pass, or none have been received yet.
+        Down = "Down",
+        /// The neighbour's packets arrive; it does not say yet that ours do.
+        Init = "Init",
+        /// Packets pass in both directions.
+        Up = "Up",
     }
 
     /// What a neighbour is where a designated router is elected.

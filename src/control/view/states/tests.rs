@@ -71,7 +71,7 @@ fn every_word_about_ospf_is_what_scripts_know() {
             Loading = "Loading",
             Full = "Full",
         }
-        BfdState { Off = "Off" }
+        BfdState { Off = "Off", AdminDown = "AdminDown", Down = "Down", Init = "Init", Up = "Up" }
         NeighborRole { Designated = "dr", Backup = "backup", Other = "other" }
         InterfaceState {
             Down = "Down",

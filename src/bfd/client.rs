@@ -1,0 +1,383 @@
+//! The BFD process as the daemon sees it: found if one runs, started if sessions are wanted, told which, and listened to.
+//!
+//! The process outlives the daemon, as the WireGuard engine does. One of another release is replaced: its sessions end with AdminDown, which
+//! no peer takes for a failure, and come up again a second later. A process that does not answer finds no failure any more, and is killed.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::Command as Program;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::protocol::{Command, PROTOCOL, Reply, SessionChange, SessionInfo, SessionSpec};
+use crate::starts::Starts;
+
+/// How long a new process may take until it answers, and the pause between two attempts to connect.
+const START_PATIENCE: Duration = Duration::from_secs(5);
+const START_PAUSE: Duration = Duration::from_millis(5);
+/// How often the process is asked for its sessions, which shows that it answers, too.
+const PERIOD: Duration = Duration::from_secs(5);
+/// How long it may take for that answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take to end: its peers are told first.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// The pause before another attempt to reach or to start it.
+const RETRY: Duration = Duration::from_millis(200);
+/// News that wait for the daemon.
+const QUEUE: usize = 64;
+
+/// What the process says of sessions.
+#[derive(Debug)]
+pub enum News {
+    /// All sessions as they are.
+    Sessions(Vec<SessionInfo>),
+    /// One has another state.
+    Changed(SessionChange),
+    /// The process is gone: nothing is tested until the next one has begun.
+    Lost,
+}
+
+/// The BFD process of one daemon. Dropping it leaves the process running.
+#[derive(Debug)]
+pub struct BfdProcess {
+    wanted: watch::Sender<Vec<SessionSpec>>,
+    health: Arc<Lock<Health>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for BfdProcess {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What is known of the process.
+#[derive(Debug, Default)]
+struct Health {
+    starts: Starts,
+    /// Why it is not reached, or refuses its sessions.
+    trouble: Option<String>,
+}
+
+/// Where the process is found, and how it is started.
+#[derive(Debug)]
+struct Place {
+    program: PathBuf,
+    socket: PathBuf,
+    log: PathBuf,
+    health: Arc<Lock<Health>>,
+}
+
+impl BfdProcess {
+    /// The process whose control socket is `RUN_DIR/bfd.sock`, with these sessions; it logs to `RUN_DIR/bfd.log`. If none runs and there
+    /// are sessions to be had, `PROGRAM bfd` is started. Returns what it says, too.
+    pub fn attend(run_dir: &Path, program: PathBuf, sessions: Vec<SessionSpec>) -> (Self, mpsc::Receiver<News>) {
+        let (wanted, wants) = watch::channel(sessions);
+        let (news, received) = mpsc::channel(QUEUE);
+        let health = Arc::<Lock<Health>>::default();
+        let place =
+            Place { program, socket: socket(run_dir), log: run_dir.join("bfd.log"), health: Arc::clone(&health) };
+        let task = tokio::spawn(place.attend(wants, news));
+        (Self { wanted, health, task }, received)
+    }
+
+    /// Makes these all sessions that there are. Those that are there already go on undisturbed.
+    pub fn configure(&self, sessions: Vec<SessionSpec>) {
+        self.wanted.send_if_modified(|wanted| {
+            let differs = *wanted != sessions;
+            *wanted = sessions;
+            differs
+        });
+    }
+
+    /// What the operator should know of the process; `None` if nothing is wrong.
+    pub fn trouble(&self) -> Option<String> {
+        let health = lock(&self.health);
+        health.starts.trouble("the BFD process", Instant::now()).or_else(|| health.trouble.clone())
+    }
+}
+
+/// Ends the process of a run directory, after its peers have been told that this is no failure; succeeds if none runs.
+///
+/// # Errors
+/// If it cannot be reached, or does not end.
+pub async fn stop(run_dir: &Path) -> anyhow::Result<()> {
+    match Line::open(&socket(run_dir)).await? {
+        Some(line) => line.stop().await,
+        None => Ok(()),
+    }
+}
+
+fn socket(run_dir: &Path) -> PathBuf {
+    run_dir.join("bfd.sock")
+}
+
+fn lock(health: &Lock<Health>) -> MutexGuard<'_, Health> {
+    // A thread that panicked while it held the lock has left complete values.
+    health.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Place {
+    /// Keeps a process running while there are sessions to be had, and passes on what it says. Ends with the daemon.
+    async fn attend(self, mut wanted: watch::Receiver<Vec<SessionSpec>>, news: mpsc::Sender<News>) {
+        loop {
+            match self.serve(&mut wanted, &news).await {
+                Ok(()) => lock(&self.health).trouble = None,
+                Err(error) => {
+                    let text = format!("{error:#}");
+                    let before = lock(&self.health).trouble.replace(text.clone());
+                    if before.as_ref() != Some(&text) {
+                        tracing::warn!(error = text, "BFD process");
+                    }
+                }
+            }
+            if wanted.has_changed().is_err() || news.send(News::Lost).await.is_err() {
+                return;
+            }
+            sleep(RETRY).await;
+        }
+    }
+
+    /// Serves one process, from its beginning or from where it is, to its end.
+    async fn serve(
+        &self,
+        wanted: &mut watch::Receiver<Vec<SessionSpec>>,
+        news: &mpsc::Sender<News>,
+    ) -> anyhow::Result<()> {
+        let mut line = match Line::open(&self.socket).await? {
+            Some(line) => line,
+            None => {
+                if wanted.wait_for(|wanted| !wanted.is_empty()).await.is_err() {
+                    return Ok(());
+                }
+                self.start().await.context("starting the BFD process")?
+            }
+        };
+        let info = line.introduce().await?;
+        if (info.protocol, info.version.as_str()) != (PROTOCOL, env!("CARGO_PKG_VERSION")) {
+            tracing::info!(
+                pid = info.pid,
+                release = info.version,
+                "the BFD process is of another release, and is replaced"
+            );
+            return line.stop().await;
+        }
+        if let Some(error) = info.without_real_time {
+            tracing::warn!(
+                error,
+                "BFD has no real-time priority: on a busy machine sessions may fail (LimitRTPRIO=1 in the unit)"
+            );
+        }
+        // From here on nothing is missed: what has changed since the introduction is in the next list.
+        line.send(&Command::Watch).await?;
+        line.send(&Command::List).await?;
+        let mut asked = Some(Instant::now());
+        let mut configured: Option<Vec<SessionSpec>> = None;
+        loop {
+            let sessions = wanted.borrow_and_update().clone();
+            if configured.as_ref() != Some(&sessions) {
+                if sessions.is_empty() {
+                    return line.stop().await;
+                }
+                line.send(&Command::Configure { sessions: sessions.clone() }).await?;
+                configured = Some(sessions);
+            }
+            let pause = asked.map_or(PERIOD, |asked| PATIENCE.saturating_sub(asked.elapsed()));
+            tokio::select! {
+                // What has arrived counts before any time is over.
+                biased;
+                reply = line.next() => match reply? {
+                    // It has ended.
+                    None => return Ok(()),
+                    Some(Reply::Ok) => lock(&self.health).trouble = None,
+                    Some(Reply::Error { text }) => {
+                        tracing::warn!(text, "the BFD process refuses its sessions");
+                        lock(&self.health).trouble = Some(format!("the BFD process refuses its sessions: {text}"));
+                    }
+                    Some(Reply::Process(info)) => {
+                        asked = None;
+                        if news.send(News::Sessions(info.sessions)).await.is_err() {
+                            return Ok(());
+                        }
+                    }
+                    Some(Reply::Changed(change)) => {
+                        if news.send(News::Changed(change)).await.is_err() {
+                            return Ok(());
+                        }
+                    }
+                },
+                changed = wanted.changed() => if changed.is_err() {
+                    return Ok(());
+                },
+                () = sleep(pause) => match asked {
+                    None => {
+                        line.send(&Command::List).await?;
+                        asked = Some(Instant::now());
+                    }
+                    Some(_) => {
+                        tracing::warn!(pid = info.pid, "the BFD process does not answer, and is replaced");
+                        line.kill();
+                        bail!("the BFD process did not answer for {} s", PATIENCE.as_secs());
+                    }
+                },
+            }
+        }
+    }
+
+    async fn start(&self) -> anyhow::Result<Line> {
+        let earliest = lock(&self.health).starts.earliest(Instant::now());
+        if let Some(earliest) = earliest {
+            tokio::time::sleep_until(earliest.into()).await;
+        }
+        lock(&self.health).starts.started(Instant::now());
+        let ended = || lock(&self.health).starts.ended(Instant::now());
+        let mut child = self.spawn().inspect_err(|_| ended())?;
+        let deadline = Instant::now() + START_PATIENCE;
+        let line = loop {
+            if let Some(line) = Line::open(&self.socket).await? {
+                break line;
+            }
+            if let Some(status) = child.try_wait().context("waiting for it")? {
+                ended();
+                bail!("it ended at once with {status}; see {}", self.log.display());
+            }
+            if Instant::now() >= deadline {
+                child.kill().await.context("ending a process that did not come up")?;
+                ended();
+                bail!("no answer within {} s; see {}", START_PATIENCE.as_secs(), self.log.display());
+            }
+            sleep(START_PAUSE).await;
+        };
+        tracing::info!(pid = child.id(), log = %self.log.display(), "BFD process started");
+        // The process that started it has to wait for it, in case it ends before this process.
+        let health = Arc::clone(&self.health);
+        tokio::spawn(async move {
+            let status = child.wait().await;
+            lock(&health).starts.ended(Instant::now());
+            tracing::info!(?status, "BFD process ended");
+        });
+        Ok(line)
+    }
+
+    fn spawn(&self) -> anyhow::Result<tokio::process::Child> {
+        // For what it writes before it has opened its log itself. If the log cannot be opened, it is started without.
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(&self.log)
+            .map_or_else(|_| Stdio::null(), Stdio::from);
+        Program::new(&self.program)
+            .arg0("weft")
+            .arg("bfd")
+            .arg("--new-session")
+            .arg("--control")
+            .arg(std::path::absolute(&self.socket).context("finding the run directory")?)
+            .arg("--log-file")
+            .arg(std::path::absolute(&self.log).context("finding the run directory")?)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("running {}", self.program.display()))
+    }
+}
+
+/// What every release says of itself, in [`super::protocol::ProcessInfo`].
+#[derive(Debug, serde::Deserialize)]
+struct Introduction {
+    protocol: u32,
+    version: String,
+    pid: u32,
+    #[serde(default)]
+    without_real_time: Option<String>,
+}
+
+/// A connection to the process.
+struct Line {
+    replies: Lines<BufReader<OwnedReadHalf>>,
+    commands: OwnedWriteHalf,
+    pid: Option<i32>,
+}
+
+impl Line {
+    /// Connects to the process; `None` if none runs.
+    async fn open(socket: &Path) -> anyhow::Result<Option<Self>> {
+        let stream = match UnixStream::connect(socket).await {
+            Ok(stream) => stream,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error).with_context(|| format!("connecting to {}", socket.display())),
+        };
+        let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
+        let (replies, commands) = stream.into_split();
+        Ok(Some(Self { replies: BufReader::new(replies).lines(), commands, pid }))
+    }
+
+    async fn send(&mut self, command: &Command) -> anyhow::Result<()> {
+        let mut line = serde_json::to_vec(command).context("writing a command")?;
+        line.push(b'\n');
+        let sent = timeout(PATIENCE, self.commands.write_all(&line)).await;
+        sent.context("the BFD process does not read its commands")?.context("talking to the BFD process")
+    }
+
+    /// The next line; `None` at the end of the stream. Nothing is lost if this is dropped before it is done.
+    async fn next(&mut self) -> anyhow::Result<Option<Reply>> {
+        let Some(line) = self.replies.next_line().await.context("listening to the BFD process")? else {
+            return Ok(None);
+        };
+        serde_json::from_str(&line).map(Some).with_context(|| format!("an answer of the BFD process: {line}"))
+    }
+
+    /// Asks the process about itself.
+    async fn introduce(&mut self) -> anyhow::Result<Introduction> {
+        self.send(&Command::List).await?;
+        match timeout(PATIENCE, self.replies.next_line()).await {
+            Ok(line) => {
+                let line = line.context("listening to the BFD process")?.context("the BFD process hangs up")?;
+                serde_json::from_str(&line).with_context(|| format!("an answer of the BFD process: {line}"))
+            }
+            Err(_elapsed) => {
+                self.kill();
+                bail!("the BFD process did not answer for {} s", PATIENCE.as_secs())
+            }
+        }
+    }
+
+    /// Has it end its sessions and itself; one that does not is killed.
+    async fn stop(mut self) -> anyhow::Result<()> {
+        self.send(&Command::Stop).await?;
+        let ended = timeout(STOP_PATIENCE, async {
+            // Changes of sessions may come before the end of the stream, which is also the end of a process that resets it.
+            while let Ok(Some(_)) = self.next().await {}
+        });
+        if ended.await.is_err() {
+            self.kill();
+        }
+        Ok(())
+    }
+
+    fn kill(&self) {
+        if let Some(pid) = self.pid
+            && let Err(error) = kill(Pid::from_raw(pid), Signal::SIGKILL)
+        {
+            tracing::warn!(pid, %error, "ending the BFD process");
+        }
+    }
+}

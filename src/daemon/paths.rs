@@ -1,0 +1,253 @@
+//! The paths through tunnels, as BFD finds them: which sessions there are to be, and what their states mean for OSPF.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use ospf::PathState;
+
+use super::local::Local;
+use crate::bfd::client::News;
+use crate::bfd::protocol::{SessionInfo, SessionSpec, SessionState};
+use crate::net::IfName;
+
+/// A session that is not Up for so long is reported, if OSPF says that the tunnel is in order.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An end of a path: the interface, and the address of the peer.
+pub(super) type Path = (IfName, Ipv4Addr);
+
+/// What is known of sessions.
+#[derive(Debug, Default)]
+pub(super) struct Paths {
+    sessions: BTreeMap<Path, Session>,
+}
+
+#[derive(Debug)]
+struct Session {
+    state: SessionState,
+    /// When it last changed.
+    since: Instant,
+    /// What OSPF knows of it.
+    path: PathState,
+}
+
+/// The sessions that there are to be: one for each tunnel that has BFD.
+pub(super) fn wanted(local: &Local) -> Vec<SessionSpec> {
+    let specs = local.tunnels.iter().filter_map(|(name, tunnel)| {
+        let bfd = tunnel.bfd?;
+        // The mesh file bounds it.
+        let interval = u32::try_from(bfd.interval.as_micros()).unwrap_or(u32::MAX);
+        Some(SessionSpec {
+            interface: name.to_string(),
+            peer: tunnel.peer_loopback,
+            source: local.site.loopback,
+            desired_min_tx_us: interval,
+            required_min_rx_us: interval,
+            multiplier: bfd.multiplier,
+            passive: false,
+            admin_down: false,
+            authentication: None,
+        })
+    });
+    specs.collect()
+}
+
+impl Paths {
+    /// Takes news of the BFD process; returns the paths whose state OSPF does not know yet.
+    pub(super) fn take(&mut self, news: News, now: Instant) -> Vec<(Path, PathState)> {
+        match news {
+            News::Sessions(sessions) => {
+                let mut listed: BTreeMap<Path, Session> = sessions
+                    .iter()
+                    .filter_map(|info| Some((path(&info.interface, info.peer)?, session(info, now))))
+                    .collect();
+                let ended =
+                    self.sessions.keys().filter(|path| !listed.contains_key(*path)).cloned().collect::<Vec<_>>();
+                let mut changes: Vec<_> = ended.into_iter().filter_map(|path| self.remove(path)).collect();
+                while let Some((path, session)) = listed.pop_first() {
+                    changes.extend(self.put(path, session));
+                }
+                changes
+            }
+            News::Changed(change) => {
+                let Some(path) = path(&change.interface, change.peer) else { return Vec::new() };
+                let before = self.sessions.get(&path).map_or(PathState::Untested, |session| session.path);
+                let found = match change.to {
+                    SessionState::Up => PathState::Up,
+                    _ if change.failure => PathState::Down { shares_fate: !change.remote_independent },
+                    // It begins again where it failed; where one of both operators has ended it, nothing is tested.
+                    SessionState::Init | SessionState::Down if before != PathState::Up => before,
+                    _ => PathState::Untested,
+                };
+                self.put(path, Session { state: change.to, since: now, path: found }).into_iter().collect()
+            }
+            News::Lost => {
+                let paths: Vec<Path> = self.sessions.keys().cloned().collect();
+                paths.into_iter().filter_map(|path| self.remove(path)).collect()
+            }
+        }
+    }
+
+    fn put(&mut self, path: Path, session: Session) -> Option<(Path, PathState)> {
+        let found = session.path;
+        let before = self.sessions.insert(path.clone(), session).map_or(PathState::Untested, |before| before.path);
+        (before != found).then_some((path, found))
+    }
+
+    fn remove(&mut self, path: Path) -> Option<(Path, PathState)> {
+        let before = self.sessions.remove(&path)?;
+        (before.path != PathState::Untested).then_some((path, PathState::Untested))
+    }
+
+    /// The paths that are known to be down: an engine that has got a new interface does not know it.
+    pub(super) fn down(&self) -> Vec<(Path, PathState)> {
+        let paths = self.sessions.iter().map(|(path, session)| (path.clone(), session.path));
+        paths.filter(|(_, state)| matches!(state, PathState::Down { .. })).collect()
+    }
+
+    /// Forgets the sessions of interfaces that are not kept; returns their paths as far as OSPF knows something of them.
+    pub(super) fn keep(&mut self, is_kept: impl Fn(&IfName) -> bool) -> Vec<(Path, PathState)> {
+        let left: Vec<Path> = self.sessions.keys().filter(|(interface, _)| !is_kept(interface)).cloned().collect();
+        left.into_iter().filter_map(|path| self.remove(path)).collect()
+    }
+
+    /// The state of a session; `None` if there is none.
+    pub(super) fn state(&self, interface: &IfName, peer: Ipv4Addr) -> Option<SessionState> {
+        self.sessions.get(&(interface.clone(), peer)).map(|session| session.state)
+    }
+
+    /// A message for each session that is not Up though OSPF has an adjacency over its path: nothing but hellos finds a failure there.
+    /// `is_full` says whether it has one.
+    pub(super) fn problems(&self, local: &Local, is_full: impl Fn(&Path) -> bool, now: Instant) -> Vec<String> {
+        let late = self.sessions.iter().filter(|(path, session)| {
+            session.state != SessionState::Up
+                && now.saturating_duration_since(session.since) > PATIENCE
+                && is_full(path)
+        });
+        let message = |((interface, peer), session): (&Path, &Session)| {
+            let site = local.tunnels.get(interface).map_or_else(|| peer.to_string(), |tunnel| tunnel.peer.clone());
+            let seconds = now.saturating_duration_since(session.since).as_secs();
+            let cause = match session.state {
+                SessionState::Init => format!("BFD packets of {site} arrive, and it does not get those of this site"),
+                _ => format!("no BFD packet of {site} arrives"),
+            };
+            format!(
+                "{interface}: no BFD session with {site} for {seconds} s, though OSPF has an adjacency: {cause}. A failure is found after \
+                 the dead interval only. See that {site} runs this mesh file, and that no firewall there or here drops UDP port 3784 on \
+                 the tunnel"
+            )
+        };
+        late.map(message).collect()
+    }
+}
+
+fn path(interface: &str, peer: Ipv4Addr) -> Option<Path> {
+    Some((IfName::new(interface)?, peer))
+}
+
+fn session(info: &SessionInfo, now: Instant) -> Session {
+    let path = match info.state {
+        SessionState::Up => PathState::Up,
+        // The peer's operator has ended it meanwhile.
+        _ if info.remote_state == Some(SessionState::AdminDown) => PathState::Untested,
+        SessionState::Down | SessionState::Init if info.failed => {
+            PathState::Down { shares_fate: !info.remote_independent }
+        }
+        SessionState::AdminDown | SessionState::Down | SessionState::Init => PathState::Untested,
+    };
+    let since = Duration::try_from_secs_f64(info.in_state_s).ok().and_then(|age| now.checked_sub(age)).unwrap_or(now);
+    Session { state: info.state, since, path }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bfd::protocol::SessionChange;
+
+    const PEER: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 2);
+    const DOWN: PathState = PathState::Down { shares_fate: false };
+
+    fn osaka() -> Path {
+        (IfName::new("wg-osaka").unwrap(), PEER)
+    }
+
+    fn change(from: SessionState, to: SessionState, failure: bool) -> News {
+        News::Changed(SessionChange {
+            interface: "wg-osaka".to_owned(),
+            peer: PEER,
+            from,
+            to,
+            diagnostic: String::new(),
+            failure,
+            remote_independent: true,
+        })
+    }
+
+    fn info(state: SessionState, failed: bool, remote_state: Option<SessionState>) -> SessionInfo {
+        SessionInfo {
+            interface: "wg-osaka".to_owned(),
+            peer: PEER,
+            state,
+            failed,
+            in_state_s: 20.0,
+            diagnostic: String::new(),
+            remote_state,
+            remote_diagnostic: None,
+            remote_independent: true,
+            discriminators: (1, 2),
+            transmit_interval_ms: None,
+            detection_time_ms: None,
+            received_ago_s: None,
+            sent: 0,
+            received: 0,
+            trouble: None,
+        }
+    }
+
+    #[test]
+    fn ospf_gets_each_change_of_a_path_once() {
+        use SessionState::{AdminDown, Down, Init, Up};
+        let (mut paths, now) = (Paths::default(), Instant::now());
+        let mut take = |news| {
+            paths
+                .take(news, now)
+                .into_iter()
+                .map(|(path, state)| {
+                    assert_eq!(path, osaka());
+                    state
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(take(change(Down, Init, false)), [], "not Up yet: hellos alone decide");
+        assert_eq!(take(change(Init, Up, false)), [PathState::Up]);
+        assert_eq!(take(News::Sessions(vec![info(Up, false, Some(Up))])), []);
+        assert_eq!(take(change(Up, Down, true)), [DOWN]);
+        assert_eq!(take(change(Down, Init, false)), [], "still not Up");
+        assert_eq!(take(News::Sessions(vec![info(Init, true, Some(Down))])), []);
+        assert_eq!(take(change(Init, Up, false)), [PathState::Up]);
+        // Farewells: of the peer, of this end, of the process.
+        assert_eq!(take(change(Up, Down, false)), [PathState::Untested]);
+        assert_eq!(take(change(Init, Up, false)), [PathState::Up]);
+        assert_eq!(take(change(Up, AdminDown, false)), [PathState::Untested]);
+        assert_eq!(take(change(Down, Up, false)), [PathState::Up]);
+        assert_eq!(take(News::Sessions(Vec::new())), [PathState::Untested]);
+        assert_eq!(take(News::Sessions(vec![info(Down, true, None)])), [DOWN], "found so by a daemon that starts");
+        assert_eq!(take(News::Sessions(vec![info(Down, true, Some(AdminDown))])), [PathState::Untested]);
+        assert_eq!(take(News::Sessions(vec![info(Up, false, Some(Up))])), [PathState::Up]);
+        assert_eq!(take(News::Lost), [PathState::Untested]);
+        assert_eq!(take(News::Lost), []);
+    }
+
+    #[test]
+    fn an_engine_with_new_interfaces_is_given_what_is_down() {
+        let (mut paths, now) = (Paths::default(), Instant::now());
+        paths.take(News::Sessions(vec![info(SessionState::Down, true, None)]), now);
+        assert_eq!(paths.down(), [(osaka(), DOWN)]);
+        paths.take(change(SessionState::Down, SessionState::Up, false), now);
+        assert_eq!((paths.down().len(), paths.state(&osaka().0, PEER)), (0, Some(SessionState::Up)));
+        assert_eq!(paths.keep(|_| true), []);
+        assert_eq!(paths.keep(|name| *name != osaka().0), [(osaka(), PathState::Untested)]);
+        assert_eq!(paths.state(&osaka().0, PEER), None);
+    }
+}
