@@ -137,6 +137,9 @@ fn two_ends_come_up_find_what_is_cut_and_tell_a_failure_from_a_farewell() -> Res
     run_nft(&scene.a, rule)?;
     let change = Bfd::next_change(&mut watched, "Down")?;
     ensure!(change["failure"] == true && change["diagnostic"] == "Control Detection Time Expired", "{change}");
+    ensure!(change["remote_independent"] == true, "{change}");
+    let failed = a.session()?;
+    ensure!(failed["failed"] == true && failed["remote_independent"] == true, "{failed}");
     let at_b = b.await_state("Init")?;
     ensure!(at_b["diagnostic"] == "Neighbor Signaled Session Down", "{at_b}");
     run_nft(&scene.a, "delete table ip cut")?;

@@ -234,8 +234,9 @@ impl Engine {
             self.deadlines.extend(after.map(|(at, _)| (at, key)));
         }
         // What packets depend on a path comes first.
-        self.outputs.extend(step.map(|Step { from, to, diagnostic, cause }| {
-            Output::Changed(Change { session: key, from, to, diagnostic, cause })
+        self.outputs.extend(step.map(|step| {
+            let Step { from, to, diagnostic, cause, remote_control_plane_independent } = step;
+            Output::Changed(Change { session: key, from, to, diagnostic, cause, remote_control_plane_independent })
         }));
         self.outputs.extend(due.into_iter().map(|octets| Output::Send { session: key, octets }));
     }

@@ -91,6 +91,8 @@ pub struct Change {
     pub diagnostic: Diagnostic,
     /// What has caused it.
     pub cause: Cause,
+    /// Whether the peer's BFD goes on when its control plane ends, by its last packet.
+    pub remote_control_plane_independent: bool,
 }
 
 impl Change {

@@ -106,6 +106,7 @@ pub(crate) struct Step {
     pub to: State,
     pub diagnostic: Diagnostic,
     pub cause: Cause,
+    pub remote_control_plane_independent: bool,
 }
 
 impl Session {
@@ -441,12 +442,13 @@ impl Session {
     }
 
     fn enter(&mut self, state: State, diagnostic: Diagnostic, cause: Cause, now: Instant) -> Option<Step> {
+        let remote_control_plane_independent = self.remote.is_some_and(|packet| packet.control_plane_independent);
         let from = std::mem::replace(&mut self.state, state);
         debug_assert_ne!(from, state, "a change of state");
         self.diagnostic = diagnostic;
         self.since = now;
         self.timing.set(&self.config, state == State::Up);
-        Some(Step { from, to: state, diagnostic, cause })
+        Some(Step { from, to: state, diagnostic, cause, remote_control_plane_independent })
     }
 
     /// Sets the deadlines that follow from the last packet received (§6.8.1, §6.8.4).

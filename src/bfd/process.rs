@@ -135,8 +135,15 @@ struct Ordered {
     sender: Option<Sender>,
     /// Why it has no socket, or why the last packet was not sent.
     trouble: Option<String>,
-    /// Whether it was Up before, and has failed since then.
-    failed: bool,
+    /// How it failed when it was last Up, if it did and is not Up again.
+    failure: Option<Failure>,
+}
+
+/// The failure of a session.
+#[derive(Debug, Clone, Copy)]
+struct Failure {
+    /// Whether the peer's BFD would have outlived its control plane.
+    remote_independent: bool,
 }
 
 struct Process {
@@ -325,18 +332,21 @@ impl Process {
     }
 
     fn report(&mut self, change: &Change) {
-        let view = self.engine.sessions(self.now()).find(|view| view.session == change.session);
-        let remote_independent = view.is_some_and(|view| view.remote_control_plane_independent);
-        let Some(Ordered { spec, failed, .. }) = self.sessions.get_mut(&change.session) else { return };
-        let Change { from, to, diagnostic, .. } = change;
+        let Some(Ordered { spec, failure: last, .. }) = self.sessions.get_mut(&change.session) else { return };
+        let Change { from, to, diagnostic, remote_control_plane_independent: remote_independent, .. } = *change;
         let failure = change.is_failure();
-        *failed = failure || *failed && *to != State::Up && *to != State::AdminDown;
+        match to {
+            _ if failure => *last = Some(Failure { remote_independent }),
+            // It begins again where it failed.
+            State::Down | State::Init => {}
+            State::Up | State::AdminDown => *last = None,
+        }
         tracing::info!(iface = spec.interface, peer = %spec.peer, %from, %to, %diagnostic, failure, "session");
         let change = SessionChange {
             interface: spec.interface.clone(),
             peer: spec.peer,
-            from: (*from).into(),
-            to: (*to).into(),
+            from: from.into(),
+            to: to.into(),
             diagnostic: diagnostic.to_string(),
             failure,
             remote_independent,
@@ -489,7 +499,7 @@ impl Process {
             match self.sessions.get_mut(&key) {
                 Some(known) if known.spec.source == spec.source => known.spec = spec,
                 _ => drop(
-                    self.sessions.insert(key, Ordered { spec, interface, sender: None, trouble: None, failed: false }),
+                    self.sessions.insert(key, Ordered { spec, interface, sender: None, trouble: None, failure: None }),
                 ),
             }
         }
@@ -513,19 +523,20 @@ impl Process {
     }
 
     fn session_info(&self, view: &SessionView) -> Option<SessionInfo> {
-        let Ordered { spec, interface, trouble, failed, .. } = self.sessions.get(&view.session)?;
+        let Ordered { spec, interface, trouble, failure, .. } = self.sessions.get(&view.session)?;
         let of_interface = self.interfaces.get(interface).and_then(|interface| interface.trouble.clone());
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         Some(SessionInfo {
             interface: spec.interface.clone(),
             peer: spec.peer,
             state: view.state.into(),
-            failed: *failed,
+            failed: failure.is_some(),
             in_state_s: view.in_state.as_secs_f64(),
             diagnostic: view.diagnostic.to_string(),
             remote_state: view.remote_state.map(|(state, _)| state.into()),
             remote_diagnostic: view.remote_state.map(|(_, diagnostic)| diagnostic.to_string()),
-            remote_independent: view.remote_control_plane_independent,
+            remote_independent: failure
+                .map_or(view.remote_control_plane_independent, |failure| failure.remote_independent),
             discriminators: (view.local_discriminator, view.remote_discriminator),
             transmit_interval_ms: view.transmit_interval.map(ms),
             detection_time_ms: view.detection_time.map(ms),

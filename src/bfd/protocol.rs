@@ -187,7 +187,7 @@ pub struct SessionInfo {
     pub remote_state: Option<SessionState>,
     /// Why the peer's session was last down.
     pub remote_diagnostic: Option<String>,
-    /// Whether the peer's BFD outlives its control plane.
+    /// Whether the peer's BFD outlives its control plane, by its last packet, or by the last one before a failure.
     pub remote_independent: bool,
     /// My Discriminator and that of the peer, which is 0 if it is not known.
     pub discriminators: (u32, u32),
