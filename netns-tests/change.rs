@@ -205,6 +205,11 @@ fn a_plan_says_exactly_what_a_reload_does_then() -> Result<()> {
     for (what, after, expected) in [
         ("a changed cost", cost.clone(), "ospf: on wg-osaka: cost 30 instead of 10\n"),
         (
+            "BFD on a tunnel",
+            cost.replace("cost = 30", "bfd = true"),
+            "bfd: begin a session with 10.255.0.2 on wg-osaka: 3 × 100ms\n",
+        ),
+        (
             "a removed prefix",
             text.replace(prefixes, ""),
             "ospf: accept 10.2.0.0/16 as one that no site lists\nkernel: set the filter\n",
@@ -218,7 +223,7 @@ fn a_plan_says_exactly_what_a_reload_does_then() -> Result<()> {
         ("a removed site", text.clone(), "kernel: delete tunnel wg-kyoto\n"),
     ] {
         let planned = plan(&after)?;
-        let exact = what == "a changed cost" || what == "a removed prefix";
+        let exact = ["a changed cost", "BFD on a tunnel", "a removed prefix"].contains(&what);
         ensure!(planned.contains(expected) && (!exact || planned == expected), "{what}: {planned}");
         let shown = lab.answered("taipei", &format!("plan {} --steps --exit-code", file.display()))?;
         ensure!(

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::harness::lab::Lab;
@@ -55,6 +55,9 @@ fn process(lab: &Lab, site: &str) -> Result<Option<Value>> {
 fn a_cut_path_is_gone_around_long_before_the_dead_interval() -> Result<()> {
     let lab = Lab::up("t-reroute", &triangle("t-reroute", "true"))?;
     await_states(&lab, "Up")?;
+    let shown = lab.ask_json("taipei", "show bfd")?;
+    let [osaka, _] = shown.as_array().context("sessions")?.as_slice() else { bail!("{shown}") };
+    ensure!(osaka["site"] == "osaka" && osaka["peer_state"] == "Up" && osaka["trouble"].is_null(), "{osaka}");
     let host = lab.lan_host("osaka")?;
     lab.await_ping("taipei-lan", host, SETTLED)?;
     let stream = Stream::start(&lab.netns("taipei-lan"), host)?;
@@ -69,6 +72,8 @@ fn a_cut_path_is_gone_around_long_before_the_dead_interval() -> Result<()> {
     let from = stream.sent();
     eventually("the way around", SETTLED, || Ok((stream.answered_since(from) > 10).then_some(())))?;
     let count = stream.finish()?;
+    let shown = lab.ask("taipei", "show bfd")?;
+    ensure!(shown.contains("Control Detection Time Expired"), "{shown}");
     ensure!(count.lost() > 0 && INTERVAL * u32::from(count.lost()) < REROUTED, "{count:?}");
 
     let stream = Stream::start(&lab.netns("taipei-lan"), host)?;

@@ -121,6 +121,19 @@ pub async fn stop(run_dir: &Path) -> anyhow::Result<()> {
     }
 }
 
+/// Returns the sessions of the process of a run directory; none if no process runs.
+///
+/// # Errors
+/// If it does not answer, or is of another release.
+pub async fn list(run_dir: &Path) -> anyhow::Result<Vec<SessionInfo>> {
+    let Some(mut line) = Line::open(&socket(run_dir)).await? else { return Ok(Vec::new()) };
+    line.send(&Command::List).await?;
+    match line.next().await? {
+        Some(Reply::Process(info)) => Ok(info.sessions),
+        other => bail!("unexpected answer of the BFD process: {other:?}"),
+    }
+}
+
 fn socket(run_dir: &Path) -> PathBuf {
     run_dir.join("bfd.sock")
 }

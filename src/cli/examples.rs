@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Commands without `weft`, and an example of each.
-const EXAMPLES: [(&str, &str); 43] = [
+const EXAMPLES: [(&str, &str); 44] = [
     ("", "status"),
     ("run", "run /etc/weft/mesh.toml --key /etc/weft/site.key"),
     ("plan", "plan mesh.toml --steps"),
@@ -19,6 +19,7 @@ const EXAMPLES: [(&str, &str); 43] = [
     ("show areas", "show areas"),
     ("show border-routers", "show border-routers"),
     ("show spf", "show spf"),
+    ("show bfd", "show bfd"),
     ("show limits", "show limits"),
     ("show l2", "show l2 --json"),
     ("show filters", "show filters"),

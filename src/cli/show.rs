@@ -29,6 +29,8 @@ enum What {
         #[arg(long)]
         detail: bool,
     },
+    /// BFD sessions: state, intervals, and why they were last down.
+    Bfd,
     /// Routes that OSPF computed, and what the kernel has of each.
     Routes,
     /// WireGuard tunnels.
@@ -112,6 +114,7 @@ impl Args {
         match &self.what {
             What::Neighbors { detail: false } => self.rows(Noun::Neighbors, show::neighbors),
             What::Neighbors { detail: true } => self.rows(Noun::Neighbors, show::neighbors_in_detail),
+            What::Bfd => self.rows(Noun::Bfd, show::sessions),
             What::Routes => self.rows(Noun::Routes, show::routes),
             What::Tunnels => self.rows(Noun::Tunnels, show::tunnels),
             What::Interfaces { detail: false } => self.rows(Noun::Interfaces, show::interfaces),

@@ -145,6 +145,8 @@ pub enum StubRouterCommand {
 pub enum Noun {
     /// OSPF neighbours.
     Neighbors,
+    /// BFD sessions.
+    Bfd,
     /// Routes that OSPF computed.
     Routes,
     /// WireGuard tunnels.

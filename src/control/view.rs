@@ -218,6 +218,39 @@ pub struct Neighbor {
     pub helped_for_s: Option<f64>,
 }
 
+/// A BFD session (RFC 5880).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BfdSession {
+    /// Name of the interface.
+    pub interface: String,
+    /// Address of the peer.
+    pub peer: Ipv4Addr,
+    /// Name of the site at the other end, if the interface is a tunnel.
+    pub site: Option<String>,
+    /// State of the session.
+    pub state: BfdState,
+    /// Seconds since it reached this state.
+    pub since_s: f64,
+    /// Why it was last down, in the words of RFC 5880 §4.1.
+    pub diagnostic: String,
+    /// State of the peer's session in its last packet; `null` if none arrived for a detection time.
+    pub peer_state: Option<BfdState>,
+    /// Why the peer's session was last down.
+    pub peer_diagnostic: Option<String>,
+    /// Milliseconds between packets that are sent, before jitter; `null` if none are.
+    pub interval_ms: Option<f64>,
+    /// The time without a packet after which the session is down, in milliseconds; `null` if none has arrived.
+    pub detection_time_ms: Option<f64>,
+    /// Seconds since the last packet arrived.
+    pub received_ago_s: Option<f64>,
+    /// Packets sent.
+    pub sent: u64,
+    /// Packets received and accepted.
+    pub received: u64,
+    /// Why its socket cannot be opened or does not send; `null` if it can.
+    pub trouble: Option<String>,
+}
+
 /// A route that OSPF computed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Route {

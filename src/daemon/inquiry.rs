@@ -2,6 +2,7 @@
 //! devices, listings of nftables. The loop then makes the answer from this and from what it knows itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::report::AreaSummary;
+use crate::bfd;
+use crate::bfd::protocol::SessionInfo;
 use crate::control::{Cursor, Noun, Request};
 use crate::kernel::{Dropped, Limited, Refused, RuleListing};
 use crate::net::IfName;
@@ -27,6 +30,8 @@ const DEVICES_AT_ONCE: usize = 64;
 /// Maximum time in which `nft` lists the few sources that are refused, and the whole ruleset.
 const SAMPLE_PATIENCE: Duration = Duration::from_millis(500);
 const LISTING_PATIENCE: Duration = Duration::from_millis(1200);
+/// Maximum time in which the BFD process lists its sessions.
+const SESSIONS_PATIENCE: Duration = Duration::from_millis(1200);
 /// Maximum time that the checks of this router's effects may take; after that the previous results are shown.
 const CHECKS_PATIENCE: Duration = Duration::from_millis(400);
 
@@ -41,6 +46,8 @@ pub(super) struct Gathered {
     pub refused: Option<Vec<Refused>>,
     /// The counters of the ruleset; `None` if they were not read.
     pub drops: Option<(Vec<Dropped>, Vec<Refused>)>,
+    /// The BFD sessions; none if the answer does not show them.
+    pub sessions: Vec<SessionInfo>,
     /// Frames beyond a limit, by VXLAN device.
     pub limited: BTreeMap<IfName, Limited>,
     /// A part of the link state database; `None` if it was not read.
@@ -55,6 +62,7 @@ pub(super) struct Sources {
     pub kept_out: KeptOut,
     pub devices: Devices,
     pub rules: RuleListing,
+    pub run_dir: PathBuf,
     /// Whether a status reads the sources that are refused.
     pub sample: bool,
     /// Completes when the checks that run at present have ended.
@@ -119,6 +127,15 @@ impl Sources {
                 false => Ok(None),
             }
         };
+        let sessions = async {
+            match noun == Some(Noun::Bfd) {
+                true => {
+                    let listed = timeout(SESSIONS_PATIENCE, bfd::client::list(&self.run_dir)).await;
+                    listed.context("the BFD process has not answered in time")?
+                }
+                false => Ok(Vec::new()),
+            }
+        };
         let areas = async {
             match noun == Some(Noun::Areas) {
                 true => area_summaries(engine).await,
@@ -126,13 +143,13 @@ impl Sources {
             }
         };
         let (mut reading, refused, (), limited) = tokio::join!(devices, refused, checks, limited);
-        let (drops, lsas, areas) = tokio::try_join!(drops, lsas, areas)?;
+        let (drops, lsas, areas, sessions) = tokio::try_join!(drops, lsas, areas, sessions)?;
         let view = engine.view(self.kept_out).await?;
         let heard = view.neighbors.iter().filter(|neighbor| neighbor.state >= NeighborState::Init);
         if reading.is_overtaken(heard.map(|neighbor| (neighbor.interface_name.as_str(), neighbor.in_state))) {
             reading = self.devices.fresh(observe).await;
         }
-        Ok(Gathered { view, reading, refused, drops, limited, lsas, areas })
+        Ok(Gathered { view, reading, refused, drops, sessions, limited, lsas, areas })
     }
 }
 

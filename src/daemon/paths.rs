@@ -53,6 +53,26 @@ pub(super) fn wanted(local: &Local) -> Vec<SessionSpec> {
     specs.collect()
 }
 
+/// Returns the steps from one list of sessions to another, in words; none if nothing differs.
+pub(super) fn differences(before: &[SessionSpec], after: &[SessionSpec]) -> Vec<String> {
+    let end = |spec: &SessionSpec| (spec.interface.clone(), spec.peer, spec.source);
+    let by_end = |specs: &[SessionSpec]| -> BTreeMap<_, SessionSpec> {
+        specs.iter().map(|spec| (end(spec), spec.clone())).collect()
+    };
+    let (before, after) = (by_end(before), by_end(after));
+    let values = |spec: &SessionSpec| {
+        let interval = Duration::from_micros(spec.desired_min_tx_us.into());
+        format!("session with {} on {}: {} × {interval:?}", spec.peer, spec.interface, spec.multiplier)
+    };
+    let ended = before.iter().filter(|(end, _)| !after.contains_key(*end));
+    let ended = ended.map(|(_, spec)| format!("end the session with {} on {}", spec.peer, spec.interface));
+    let begun = after.iter().filter_map(|(end, spec)| match before.get(end) {
+        None => Some(format!("begin a {}", values(spec))),
+        Some(known) => (known != spec).then(|| format!("change the {}", values(spec))),
+    });
+    ended.chain(begun).collect()
+}
+
 impl Paths {
     /// Takes news of the BFD process; returns the paths whose state OSPF does not know yet.
     pub(super) fn take(&mut self, news: News, now: Instant) -> Vec<(Path, PathState)> {
@@ -237,6 +257,32 @@ mod tests {
         assert_eq!(take(News::Sessions(vec![info(Up, false, Some(Up))])), [PathState::Up]);
         assert_eq!(take(News::Lost), [PathState::Untested]);
         assert_eq!(take(News::Lost), []);
+    }
+
+    #[test]
+    fn a_plan_names_each_session_that_begins_changes_or_ends() {
+        let spec = |interface: &str, ms: u32| SessionSpec {
+            interface: interface.to_owned(),
+            peer: PEER,
+            source: Ipv4Addr::new(10, 255, 0, 1),
+            desired_min_tx_us: 1000 * ms,
+            required_min_rx_us: 1000 * ms,
+            multiplier: 3.try_into().unwrap(),
+            passive: false,
+            admin_down: false,
+            authentication: None,
+        };
+        let before = [spec("wg-a", 100), spec("wg-b", 100), spec("wg-c", 100)];
+        let after = [spec("wg-a", 100), spec("wg-b", 50), spec("wg-d", 100)];
+        assert_eq!(differences(&before, &before), [""; 0]);
+        assert_eq!(
+            differences(&before, &after),
+            [
+                "end the session with 10.255.0.2 on wg-c",
+                "change the session with 10.255.0.2 on wg-b: 3 × 50ms",
+                "begin a session with 10.255.0.2 on wg-d: 3 × 100ms",
+            ]
+        );
     }
 
     #[test]

@@ -22,9 +22,10 @@ use super::paths::{Path, Paths};
 use super::rows::Rows;
 use super::segments::Segments;
 use super::{lan, lsdb, unreachable, unused_routes, uplinks};
+use crate::bfd::protocol::SessionInfo;
 use crate::control::view::{Authentication, KernelState, KeyStanding, LimitKind, LimitState, NeighborRole, PacketType};
 use crate::control::{Cursor, LsaCursor, LsaSelection, Part, view};
-use crate::net::Prefix;
+use crate::net::{IfName, Prefix};
 use crate::reconcile::state::{Backend, Observed};
 use crate::reconcile::uplinks::Uplinks;
 use crate::rib::Rib;
@@ -133,6 +134,31 @@ impl Report<'_> {
     fn bfd(&self, neighbor: &NeighborView) -> view::BfdState {
         let name = self.ids.name(neighbor.interface);
         name.and_then(|name| self.paths.state(name, neighbor.address)).map_or(view::BfdState::Off, Into::into)
+    }
+
+    /// BFD sessions, as the process lists them.
+    pub(super) fn sessions(&self, listed: &[SessionInfo]) -> Vec<view::BfdSession> {
+        let sessions = listed.iter().map(|info| {
+            let name = IfName::new(&info.interface);
+            let tunnel = name.and_then(|name| self.local.tunnels.get(&name));
+            view::BfdSession {
+                interface: info.interface.clone(),
+                peer: info.peer,
+                site: tunnel.map(|tunnel| tunnel.peer.clone()),
+                state: info.state.into(),
+                since_s: info.in_state_s,
+                diagnostic: info.diagnostic.clone(),
+                peer_state: info.remote_state.map(Into::into),
+                peer_diagnostic: info.remote_diagnostic.clone(),
+                interval_ms: info.transmit_interval_ms,
+                detection_time_ms: info.detection_time_ms,
+                received_ago_s: info.received_ago_s,
+                sent: info.sent,
+                received: info.received,
+                trouble: info.trouble.clone(),
+            }
+        });
+        sessions.collect()
     }
 
     /// Whether OSPF has an adjacency over a path.

@@ -9,6 +9,8 @@ mod table;
 
 pub use detail::{interfaces_in_detail, neighbors_in_detail};
 pub use filters::filters;
-pub use nouns::{areas, border_routers, interfaces, limits, lsdb, lsdb_in_brief, neighbors, routes, spf, tunnels};
+pub use nouns::{
+    areas, border_routers, interfaces, limits, lsdb, lsdb_in_brief, neighbors, routes, sessions, spf, tunnels,
+};
 pub use segments::{segments, traces};
 pub use status::status;

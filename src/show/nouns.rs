@@ -2,8 +2,8 @@
 
 use super::table::{Table, duration, octets};
 use crate::control::view::{
-    Area, BorderRouter, Interface, InterfaceState, KeyStanding, Limit, LimitState, Lsa, Neighbor, NeighborRole,
-    NeighborState, NetworkType, Nexthop, Route, Spf, Tunnel, TunnelState, Uplink,
+    Area, BfdSession, BfdState, BorderRouter, Interface, InterfaceState, KeyStanding, Limit, LimitState, Lsa, Neighbor,
+    NeighborRole, NeighborState, NetworkType, Nexthop, Route, Spf, Tunnel, TunnelState, Uplink,
 };
 
 const INDENT: &str = "  ";
@@ -47,6 +47,33 @@ pub fn neighbors(neighbors: &[Neighbor]) -> String {
         ]);
     }
     table.render(INDENT)
+}
+
+/// BFD sessions, those that are not Up first.
+pub fn sessions(sessions: &[BfdSession]) -> String {
+    let mut table =
+        Table::new(&["INTERFACE", "PEER", "SITE", "STATE", "FOR", "INTERVAL", "DETECTION", "RX", "TX", "LAST DOWN"])
+            .sparing(&["TX", "RX", "PEER"]);
+    let ms = |time: Option<f64>| time.map_or_else(|| "-".to_owned(), |time| format!("{time:.0}ms"));
+    let mut troubles = String::new();
+    for session in worst_first(sessions, |session| session.state == BfdState::Up) {
+        table.row([
+            session.interface.clone(),
+            session.peer.to_string(),
+            session.site.clone().unwrap_or_else(|| "-".to_owned()),
+            session.state.to_string(),
+            duration(session.since_s),
+            ms(session.interval_ms),
+            ms(session.detection_time_ms),
+            session.received.to_string(),
+            session.sent.to_string(),
+            session.diagnostic.clone(),
+        ]);
+        if let Some(trouble) = &session.trouble {
+            troubles.push_str(&format!("! {}: {trouble}\n", session.interface));
+        }
+    }
+    troubles + &table.render(INDENT)
 }
 
 /// Addresses on uplinks, and where packets from them go.
@@ -281,7 +308,6 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::control::view::BfdState;
 
     fn neighbor(id: u8, state: NeighborState, role: Option<NeighborRole>) -> Neighbor {
         Neighbor {

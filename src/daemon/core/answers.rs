@@ -17,6 +17,7 @@ use crate::control::{Asked, Cursor, LsaSelection, Noun, Part, Request};
 use crate::daemon::checks::Ground;
 use crate::daemon::host::Look;
 use crate::daemon::inquiry::{Gathered, Sources};
+use crate::daemon::paths;
 use crate::daemon::report::Report;
 use crate::kernel::Watch;
 use crate::routing::differences;
@@ -86,10 +87,12 @@ impl Daemon {
     async fn reload_and_wait(&mut self, watch: &mut Watch) -> anyhow::Result<Part> {
         let now = SystemTime::now();
         let before = self.router.preview(&self.local, self.router.ids().clone(), self.host.observed(), now);
+        let sessions = paths::wanted(&self.local);
         if let Err(reason) = self.reload(watch).await {
             anyhow::bail!("the mesh file is refused, the old one stays in force: {reason}");
         }
         let after = self.router.preview(&self.local, self.router.ids().clone(), self.host.observed(), now);
+        let bfd = paths::differences(&sessions, &paths::wanted(&self.local));
         self.host.try_everything();
         self.carried_out = Some(Vec::new());
         self.reconcile(Look::Afresh).await;
@@ -100,7 +103,7 @@ impl Daemon {
             sites: self.local.mesh.sites.len(),
             tunnels: self.local.tunnels.len(),
             failures: self.host.problems(Instant::now()),
-            steps: steps(differences(&before, &after), kernel),
+            steps: steps(differences(&before, &after), bfd, kernel),
         })
     }
 
@@ -125,6 +128,7 @@ impl Daemon {
             kept_out: self.local.kept_out(),
             devices: self.devices.of(tunnels),
             rules: self.kernel.rule_listing(),
+            run_dir: self.options.run_dir.clone(),
             sample: self.filters.is_sample_due(Instant::now()),
             checks,
         };
@@ -187,6 +191,7 @@ impl Daemon {
         let report = self.report(gathered);
         match noun {
             Noun::Neighbors => whole(&report.neighbors()),
+            Noun::Bfd => whole(&report.sessions(&gathered.sessions)),
             Noun::Routes => report.routes_part(from, ""),
             Noun::Tunnels => whole(&report.tunnels()),
             Noun::Interfaces => whole(&report.interfaces()),

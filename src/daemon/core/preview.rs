@@ -7,6 +7,7 @@ use super::Daemon;
 use crate::control::view;
 use crate::daemon::desired::Basis;
 use crate::daemon::local::Local;
+use crate::daemon::paths;
 use crate::reconcile::{renamed, renames};
 use crate::rib::Rib;
 use crate::routing::differences;
@@ -27,6 +28,7 @@ impl Daemon {
         let before = self.router.preview(&self.local, self.router.ids().clone(), observed, now);
         let after = self.router.preview(&local, ids.clone(), observed, now);
         let ospf = differences(&before, &after);
+        let bfd = paths::differences(&paths::wanted(&self.local), &paths::wanted(&local));
 
         let by_tunnel = |interface: &_| self.endpoints.of(local.tunnels.get(interface)?);
         let renames = renames(&local.desired(backend, by_tunnel), observed);
@@ -41,13 +43,15 @@ impl Daemon {
         let renames = renames.iter().map(|(from, to)| format!("rename tunnel {from} to {to}"));
         let planned = self.host.preview(&desired, &observed);
         let kernel = renames.chain(planned.iter().map(ToString::to_string));
-        Ok(view::Plan { mesh: local.mesh.name.clone(), site: local.site.name.clone(), steps: steps(ospf, kernel) })
+        let steps = steps(ospf, bfd, kernel);
+        Ok(view::Plan { mesh: local.mesh.name.clone(), site: local.site.name.clone(), steps })
     }
 }
 
-/// The steps of both sides, in the order in which a reload takes them.
-pub(super) fn steps(ospf: Vec<String>, kernel: impl IntoIterator<Item = String>) -> Vec<view::Step> {
-    let ospf = ospf.into_iter().map(|step| view::Step { part: view::StepPart::Ospf, step });
-    let kernel = kernel.into_iter().map(|step| view::Step { part: view::StepPart::Kernel, step });
-    ospf.chain(kernel).collect()
+/// The steps of all parts, in the order in which a reload takes them.
+pub(super) fn steps(ospf: Vec<String>, bfd: Vec<String>, kernel: impl IntoIterator<Item = String>) -> Vec<view::Step> {
+    let of = |part| move |step| view::Step { part, step };
+    let bfd = bfd.into_iter().map(of(view::StepPart::Bfd));
+    let ospf = ospf.into_iter().map(of(view::StepPart::Ospf));
+    bfd.chain(ospf).chain(kernel.into_iter().map(of(view::StepPart::Kernel))).collect()
 }

@@ -89,6 +89,8 @@ words! {
     StepPart {
         /// The configuration of the OSPF engine.
         Ospf = "ospf",
+        /// The sessions of BFD.
+        Bfd = "bfd",
         /// The kernel, including WireGuard and nftables.
         Kernel = "kernel",
     }

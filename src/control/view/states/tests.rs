@@ -54,7 +54,7 @@ fn every_word_about_the_site_is_what_scripts_know() {
             Missing = "missing",
             Silent = "silent",
         }
-        StepPart { Ospf = "ospf", Kernel = "kernel" }
+        StepPart { Ospf = "ospf", Bfd = "bfd", Kernel = "kernel" }
     }
 }
 
