@@ -121,7 +121,7 @@ pub enum PathState {
     Up,
     /// Packets passed before, and do not pass any more: the neighbour is down, and is held in Init until this changes.
     Down {
-        /// Whether the test ends with the neighbour's OSPF (BFD's C bit is clear): then it says nothing while the neighbour restarts.
+        /// Whether the test ends with the neighbour's OSPF (BFD's C bit is clear): then it shows nothing while the neighbour restarts.
         shares_fate: bool,
     },
 }

@@ -1,4 +1,4 @@
-//! The BFD process as the daemon sees it: found if one runs, started if sessions are wanted, told which, and listened to.
+//! The BFD process as the daemon sees it: found if one runs, started if sessions are wanted, configured, and watched.
 //!
 //! The process outlives the daemon, as the WireGuard engine does. One of another release is replaced: its sessions end with AdminDown, which
 //! no peer takes for a failure, and come up again a second later. A process that does not answer finds no failure any more, and is killed.
@@ -32,14 +32,14 @@ const START_PAUSE: Duration = Duration::from_millis(5);
 const PERIOD: Duration = Duration::from_secs(5);
 /// How long it may take for that answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long it may take to end: its peers are told first.
+/// How long it may take to end: its sessions end first, with AdminDown.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// The pause before another attempt to reach or to start it.
 const RETRY: Duration = Duration::from_millis(200);
 /// News that wait for the daemon.
 const QUEUE: usize = 64;
 
-/// What the process says of sessions.
+/// What the process reports.
 #[derive(Debug)]
 pub enum News {
     /// All sessions as they are.
@@ -83,7 +83,7 @@ struct Place {
 
 impl BfdProcess {
     /// The process whose control socket is `RUN_DIR/bfd.sock`, with these sessions; it logs to `RUN_DIR/bfd.log`. If none runs and there
-    /// are sessions to be had, `PROGRAM bfd` is started. Returns what it says, too.
+    /// are sessions to be had, `PROGRAM bfd` is started. Returns what it reports, too.
     pub fn attend(run_dir: &Path, program: PathBuf, sessions: Vec<SessionSpec>) -> (Self, mpsc::Receiver<News>) {
         let (wanted, wants) = watch::channel(sessions);
         let (news, received) = mpsc::channel(QUEUE);
@@ -110,7 +110,7 @@ impl BfdProcess {
     }
 }
 
-/// Ends the process of a run directory, after its peers have been told that this is no failure; succeeds if none runs.
+/// Ends the process of a run directory, after its sessions have ended with AdminDown; succeeds if none runs.
 ///
 /// # Errors
 /// If it cannot be reached, or does not end.
@@ -144,7 +144,7 @@ fn lock(health: &Lock<Health>) -> MutexGuard<'_, Health> {
 }
 
 impl Place {
-    /// Keeps a process running while there are sessions to be had, and passes on what it says. Ends with the daemon.
+    /// Keeps a process running while there are sessions to be had, and passes on what it reports. Ends with the daemon.
     async fn attend(self, mut wanted: watch::Receiver<Vec<SessionSpec>>, news: mpsc::Sender<News>) {
         loop {
             match self.serve(&mut wanted, &news).await {
@@ -311,7 +311,7 @@ impl Place {
     }
 }
 
-/// What every release says of itself, in [`super::protocol::ProcessInfo`].
+/// What every release reports of itself, in [`super::protocol::ProcessInfo`].
 #[derive(Debug, serde::Deserialize)]
 struct Introduction {
     protocol: u32,

@@ -151,7 +151,7 @@ pub enum SessionState {
     AdminDown,
     /// Packets do not pass, or none have been received yet.
     Down,
-    /// The peer's packets arrive; it does not say yet that ours do.
+    /// The peer's packets arrive; whether ours do is not known yet.
     Init,
     /// Packets pass in both directions.
     Up,

@@ -83,7 +83,7 @@ struct Inlets {
     /// Questions for which everything has been read.
     inquiries: mpsc::Receiver<(Asked, anyhow::Result<Gathered>)>,
     watch: Watch,
-    /// What the BFD process says.
+    /// What the BFD process reports.
     bfd: mpsc::Receiver<bfd::client::News>,
     reload: Signal,
 }

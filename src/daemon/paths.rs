@@ -11,7 +11,7 @@ use crate::bfd::client::News;
 use crate::bfd::protocol::{SessionInfo, SessionSpec, SessionState};
 use crate::net::IfName;
 
-/// A session that is not Up for so long is reported, if OSPF says that the tunnel is in order.
+/// A session that is not Up for so long is reported, if OSPF has an adjacency over its path.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An end of a path: the interface, and the address of the peer.

@@ -83,7 +83,7 @@ pub(super) async fn remove_everything(
     run_dir: &Path,
     notes: &mut Notes,
 ) -> anyhow::Result<Vec<String>> {
-    // Its peers are told that this is no failure, as long as there are tunnels.
+    // Sessions end with AdminDown, which no peer takes for a failure: as long as there are tunnels to send it through.
     bfd::client::stop(run_dir).await?;
     let mut failures = Vec::new();
     // A previous daemon may have left segments.

@@ -34,7 +34,7 @@ pub(super) struct Draft<'a> {
     pub general: General<'a>,
     pub ospf: OspfKeys,
     pub process: ProcessKeys,
-    /// Of tunnels whose `[[link]]` says nothing else; the inner `None` means off.
+    /// Of tunnels whose `[[link]]` has no other; the inner `None` means off.
     pub bfd: Setting<Option<Bfd>>,
     pub areas: Vec<AreaDraft>,
     pub sites: Vec<SiteDraft<'a>>,

@@ -184,7 +184,7 @@ impl Driver {
         self.send(Command::Link(interface, state)).await;
     }
 
-    /// Gives the engine what BFD says of the path to a neighbour on an interface.
+    /// Gives the engine what BFD has found about the path to a neighbour on an interface.
     pub async fn path(&self, interface: InterfaceId, neighbor: Ipv4Addr, state: PathState) {
         self.send(Command::Path(interface, neighbor, state)).await;
     }

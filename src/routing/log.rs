@@ -34,7 +34,7 @@ impl EventLog {
                 let (iface, neighbor) = (name(*interface), router_id);
                 match is_overruled {
                     false => {
-                        info!(iface, %neighbor, %address, "hellos arrive, but BFD says that packets do not: no adjacency")
+                        info!(iface, %neighbor, %address, "hellos arrive, but BFD is down: no adjacency")
                     }
                     true => {
                         warn!(iface, %neighbor, %address, "hellos have arrived for long: an adjacency forms without BFD")

@@ -66,7 +66,7 @@ impl Story {
                     PathState::Untested => "untested",
                     PathState::Up => "up",
                     PathState::Down { shares_fate: false } => "down",
-                    PathState::Down { shares_fate: true } => "down, which says nothing of a restart",
+                    PathState::Down { shares_fate: true } => "down, except for a restart",
                 };
                 format!("path to {neighbor} on {} {state}", self.name(*interface))
             }

@@ -6,7 +6,7 @@
 //! Deviates: RFC 9355 holds a neighbour only if both routers have agreed to it in their hellos, which takes link-local signalling. Here a
 //! neighbour is held whose path was up before. It may not be tested from its side any more, for example after a change of its
 //! configuration: if its hellos have listed this router without a gap for [`LONGEST_HOLD`], packets pass in both directions whatever the
-//! test says, and the adjacency forms.
+//! test has found, and the adjacency forms.
 
 use std::net::Ipv4Addr;
 

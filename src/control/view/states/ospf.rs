@@ -31,7 +31,7 @@ words! {
         AdminDown = "AdminDown",
         /// Packets do not pass, or none have been received yet.
         Down = "Down",
-        /// The neighbour's packets arrive; it does not say yet that ours do.
+        /// The neighbour's packets arrive; whether ours do is not known yet.
         Init = "Init",
         /// Packets pass in both directions.
         Up = "Up",
