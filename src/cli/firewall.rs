@@ -23,6 +23,9 @@ const OSPF: u8 = 89;
 /// UDP port of VXLAN (RFC 7348 §5).
 const VXLAN: u16 = 4789;
 
+/// UDP port of BFD control packets, single hop (RFC 5881 §4).
+const BFD: u16 = 3784;
+
 /// The traffic that a site's firewall has to let through.
 #[derive(Debug, PartialEq, Eq)]
 struct Needs<'m> {
@@ -31,6 +34,8 @@ struct Needs<'m> {
     ports: Vec<RangeInclusive<u16>>,
     /// Interfaces of the tunnels: they need OSPF, ICMP, VXLAN if there is a segment, and all forwarded packets.
     tunnels: Vec<String>,
+    /// Those of them that have BFD.
+    sessions: Vec<String>,
     /// Bridges of the Ethernet segments here. If br_netfilter is loaded, as Docker does, a firewall takes frames that cross a bridge for
     /// forwarded packets.
     bridges: Vec<String>,
@@ -57,6 +62,7 @@ impl<'m> Needs<'m> {
             site: &site.name,
             ports,
             tunnels: tunnels.iter().map(|tunnel| tunnel.interface.to_string()).collect(),
+            sessions: tunnels.iter().filter(|t| t.bfd.is_some()).map(|tunnel| tunnel.interface.to_string()).collect(),
             bridges: segments.map(|member| member.bridge.to_string()).collect::<BTreeSet<_>>().into_iter().collect(),
             speakers: active.map(|interface| interface.name.to_string()).collect(),
         }
@@ -93,6 +99,10 @@ fn nft(needs: &Needs<'_>) -> String {
          iifname {{ {tunnels} }} meta l4proto {{ icmp, {OSPF} }} accept comment \"weft: ICMP, OSPF\"\n",
         needs.ports('-').join(", ")
     );
+    if !needs.sessions.is_empty() {
+        let sessions = names(&needs.sessions);
+        let _ = writeln!(input, "        iifname {{ {sessions} }} udp dport {BFD} accept comment \"weft: BFD\"");
+    }
     if !needs.bridges.is_empty() {
         let _ = writeln!(input, "        iifname {{ {tunnels} }} udp dport {VXLAN} accept comment \"weft: VXLAN\"");
     }
@@ -136,6 +146,9 @@ fn firewalld(needs: &Needs<'_>) -> String {
     }
     command("--zone=weft --add-protocol=ospf");
     command("--zone=weft --add-forward");
+    if !needs.sessions.is_empty() {
+        command(&format!("--zone=weft --add-port={BFD}/udp"));
+    }
     if !needs.bridges.is_empty() {
         command(&format!("--zone=weft --add-port={VXLAN}/udp"));
     }
@@ -180,6 +193,9 @@ fn ufw(needs: &Needs<'_>) -> String {
     for port in needs.ports(':') {
         let _ = writeln!(text, "ufw allow {port}/udp comment 'weft: WireGuard'");
     }
+    for tunnel in needs.sessions.iter().map(|name| interface_of_ufw(name)) {
+        let _ = writeln!(text, "ufw allow in on {tunnel} to any port {BFD} proto udp comment 'weft: BFD'");
+    }
     for tunnel in needs.tunnels.iter().map(|name| interface_of_ufw(name)) {
         if !needs.bridges.is_empty() {
             let _ = writeln!(text, "ufw allow in on {tunnel} to any port {VXLAN} proto udp comment 'weft: VXLAN'");
@@ -218,10 +234,28 @@ mod tests {
     }
 
     #[test]
+    fn tunnels_with_bfd_need_its_port_and_others_do_not() {
+        let text = include_str!("../../configs/triangle.toml");
+        let link = "\n[[link]]\nbetween = [\"taipei\", \"osaka\"]\nbfd = true\n";
+        let printed = |text: &str| {
+            let mesh = crate::mesh::parse("triangle.toml", text).unwrap().mesh;
+            let site = mesh.site("taipei").unwrap();
+            [Firewall::Nft, Firewall::Firewalld, Firewall::Ufw].map(|firewall| rules(firewall, &mesh, site))
+        };
+        assert!(printed(text).iter().all(|rules| !rules.contains("3784")));
+        let [nft, firewalld, ufw] = printed(&format!("{text}{link}"));
+        assert!(nft.contains("iifname { \"wg-osaka\" } udp dport 3784 accept"), "{nft}");
+        assert!(firewalld.contains("--zone=weft --add-port=3784/udp"), "{firewalld}");
+        assert!(ufw.contains("ufw allow in on wg-osaka to any port 3784 proto udp"), "{ufw}");
+        assert!(!ufw.contains("wg-seoul to any port 3784"), "{ufw}");
+    }
+
+    #[test]
     fn ports_that_follow_each_other_are_one_range() {
         let ports = |numbers: &[RangeInclusive<u16>]| {
-            let (site, tunnels, speakers) = ("a", Vec::new(), Vec::new());
-            Needs { site, ports: numbers.to_vec(), tunnels, bridges: Vec::new(), speakers }.ports(':')
+            let none = Vec::new;
+            let ports = numbers.to_vec();
+            Needs { site: "a", ports, tunnels: none(), sessions: none(), bridges: none(), speakers: none() }.ports(':')
         };
         assert_eq!(ports(&[51821..=51821, 51823..=51825]), ["51821", "51823:51825"]);
         let mesh = mesh();
