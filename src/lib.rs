@@ -16,6 +16,7 @@ pub mod process;
 pub mod reconcile;
 pub mod rib;
 pub mod routing;
+mod service;
 pub mod show;
 mod starts;
 pub mod state_file;

@@ -3,11 +3,8 @@
 //! The process outlives the daemon, as the WireGuard engine does. One of another release is replaced: its sessions end with AdminDown, which
 //! no peer takes for a failure, and come up again a second later. A process that does not answer finds no failure any more, and is killed.
 
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,17 +14,16 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::process::Command as Program;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::protocol::{Command, PROTOCOL, Reply, SessionChange, SessionInfo, SessionSpec};
+use crate::service::Service;
 use crate::starts::Starts;
 
-/// How long a new process may take until it answers, and the pause between two attempts to connect.
-const START_PATIENCE: Duration = Duration::from_secs(5);
-const START_PAUSE: Duration = Duration::from_millis(5);
+/// The subcommand that it runs.
+const NAME: &str = "bfd";
 /// How often the process is asked for its sessions, which shows that it answers, too.
 const PERIOD: Duration = Duration::from_secs(5);
 /// How long it may take for that answer.
@@ -72,12 +68,10 @@ struct Health {
     trouble: Option<String>,
 }
 
-/// Where the process is found, and how it is started.
+/// Keeps the process running.
 #[derive(Debug)]
-struct Place {
-    program: PathBuf,
-    socket: PathBuf,
-    log: PathBuf,
+struct Attendant {
+    service: Service,
     health: Arc<Lock<Health>>,
 }
 
@@ -88,9 +82,9 @@ impl BfdProcess {
         let (wanted, wants) = watch::channel(sessions);
         let (news, received) = mpsc::channel(QUEUE);
         let health = Arc::<Lock<Health>>::default();
-        let place =
-            Place { program, socket: socket(run_dir), log: run_dir.join("bfd.log"), health: Arc::clone(&health) };
-        let task = tokio::spawn(place.attend(wants, news));
+        let service = Service::new(run_dir, program, NAME);
+        let attendant = Attendant { service, health: Arc::clone(&health) };
+        let task = tokio::spawn(attendant.attend(wants, news));
         (Self { wanted, health, task }, received)
     }
 
@@ -115,7 +109,7 @@ impl BfdProcess {
 /// # Errors
 /// If it cannot be reached, or does not end.
 pub async fn stop(run_dir: &Path) -> anyhow::Result<()> {
-    match Line::open(&socket(run_dir)).await? {
+    match Line::open(&Service::socket_in(run_dir, NAME)).await? {
         Some(line) => line.stop().await,
         None => Ok(()),
     }
@@ -126,7 +120,7 @@ pub async fn stop(run_dir: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// If it does not answer, or is of another release.
 pub async fn list(run_dir: &Path) -> anyhow::Result<Vec<SessionInfo>> {
-    let Some(mut line) = Line::open(&socket(run_dir)).await? else { return Ok(Vec::new()) };
+    let Some(mut line) = Line::open(&Service::socket_in(run_dir, NAME)).await? else { return Ok(Vec::new()) };
     line.send(&Command::List).await?;
     match line.next().await? {
         Some(Reply::Process(info)) => Ok(info.sessions),
@@ -134,16 +128,12 @@ pub async fn list(run_dir: &Path) -> anyhow::Result<Vec<SessionInfo>> {
     }
 }
 
-fn socket(run_dir: &Path) -> PathBuf {
-    run_dir.join("bfd.sock")
-}
-
 fn lock(health: &Lock<Health>) -> MutexGuard<'_, Health> {
     // A thread that panicked while it held the lock has left complete values.
     health.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Place {
+impl Attendant {
     /// Keeps a process running while there are sessions to be had, and passes on what it reports. Ends with the daemon.
     async fn attend(self, mut wanted: watch::Receiver<Vec<SessionSpec>>, news: mpsc::Sender<News>) {
         loop {
@@ -170,7 +160,7 @@ impl Place {
         wanted: &mut watch::Receiver<Vec<SessionSpec>>,
         news: &mpsc::Sender<News>,
     ) -> anyhow::Result<()> {
-        let mut line = match Line::open(&self.socket).await? {
+        let mut line = match Line::open(&self.service.socket).await? {
             Some(line) => line,
             None => {
                 if wanted.wait_for(|wanted| !wanted.is_empty()).await.is_err() {
@@ -256,25 +246,9 @@ impl Place {
             tokio::time::sleep_until(earliest.into()).await;
         }
         lock(&self.health).starts.started(Instant::now());
-        let ended = || lock(&self.health).starts.ended(Instant::now());
-        let mut child = self.spawn().inspect_err(|_| ended())?;
-        let deadline = Instant::now() + START_PATIENCE;
-        let line = loop {
-            if let Some(line) = Line::open(&self.socket).await? {
-                break line;
-            }
-            if let Some(status) = child.try_wait().context("waiting for it")? {
-                ended();
-                bail!("it ended at once with {status}; see {}", self.log.display());
-            }
-            if Instant::now() >= deadline {
-                child.kill().await.context("ending a process that did not come up")?;
-                ended();
-                bail!("no answer within {} s; see {}", START_PATIENCE.as_secs(), self.log.display());
-            }
-            sleep(START_PAUSE).await;
-        };
-        tracing::info!(pid = child.id(), log = %self.log.display(), "BFD process started");
+        let started = self.service.start(|| Line::open(&self.service.socket)).await;
+        let (line, mut child) = started.inspect_err(|_| lock(&self.health).starts.ended(Instant::now()))?;
+        tracing::info!(pid = child.id(), log = %self.service.log.display(), "BFD process started");
         // The process that started it has to wait for it, in case it ends before this process.
         let health = Arc::clone(&self.health);
         tokio::spawn(async move {
@@ -283,31 +257,6 @@ impl Place {
             tracing::info!(?status, "BFD process ended");
         });
         Ok(line)
-    }
-
-    fn spawn(&self) -> anyhow::Result<tokio::process::Child> {
-        // For what it writes before it has opened its log itself. If the log cannot be opened, it is started without.
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(&self.log)
-            .map_or_else(|_| Stdio::null(), Stdio::from);
-        Program::new(&self.program)
-            .arg0("weft")
-            .arg("bfd")
-            .arg("--new-session")
-            .arg("--control")
-            .arg(std::path::absolute(&self.socket).context("finding the run directory")?)
-            .arg("--log-file")
-            .arg(std::path::absolute(&self.log).context("finding the run directory")?)
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("running {}", self.program.display()))
     }
 }
 

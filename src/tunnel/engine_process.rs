@@ -3,30 +3,23 @@
 //! The engine has a session of its own and outlives the daemon; the next daemon finds it by its control socket. The daemon does not wait
 //! for an engine that does not answer: [`super::watchdog`] reports and replaces it.
 
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use tokio::process::Command as Program;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 use wireguard::InterfaceName;
 use wireguard::control::{Client, Command, EngineInfo, LostLines, PROTOCOL, Reply};
 
 use super::watchdog::{Line, Silence};
 use crate::log::Lost;
 use crate::net::IfName;
+use crate::service::Service;
 use crate::starts::Starts;
-
-/// How long a new engine may take until it answers, and the pause between two attempts to connect.
-const START_PATIENCE: Duration = Duration::from_secs(5);
-const START_PAUSE: Duration = Duration::from_millis(5);
 
 /// How long an engine may take for one command. The daemon waits for it, so this is short; repeating a command does no harm.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(3);
@@ -36,9 +29,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Finds and starts the engine of one daemon.
 pub struct EngineProcess {
-    program: PathBuf,
-    socket: PathBuf,
-    log: PathBuf,
+    service: Service,
     /// Held while an engine is being started, so that two tunnels do not start two engines. Guards no data.
     starting: Mutex<()>,
     /// Process id of the engine that last answered; 0 = none yet.
@@ -61,9 +52,7 @@ impl EngineProcess {
     /// started.
     pub fn new(run_dir: &Path, program: PathBuf) -> Self {
         Self {
-            program,
-            socket: run_dir.join("engine.sock"),
-            log: run_dir.join("engine.log"),
+            service: Service::new(run_dir, program, "engine"),
             starting: Mutex::new(()),
             known: AtomicU32::new(0),
             health: Arc::default(),
@@ -72,7 +61,7 @@ impl EngineProcess {
 
     /// Its control socket.
     pub(super) fn socket(&self) -> &Path {
-        &self.socket
+        &self.service.socket
     }
 
     /// What the operator should know of the engine; `None` if nothing is wrong.
@@ -84,7 +73,7 @@ impl EngineProcess {
             None => health
                 .starts
                 .trouble("the WireGuard engine", now)
-                .map(|trouble| format!("{trouble}; see {}", self.log.display())),
+                .map(|trouble| format!("{trouble}; see {}", self.service.log.display())),
         }
     }
 
@@ -92,7 +81,7 @@ impl EngineProcess {
     /// it.
     pub fn log_problem(&self) -> Option<String> {
         let lost = self.health().lost_lines.clone()?;
-        let log = self.log.display();
+        let log = self.service.log.display();
         Some(format!(
             "the WireGuard engine's log {log} cannot be written ({}): {} so far; tunnels work without it. Make room for it, and see that \
              nothing but a file of root's is there",
@@ -171,11 +160,11 @@ impl EngineProcess {
 
     /// Ends the engine and with it every interface; succeeds if none runs. An engine that does not react is killed.
     pub async fn stop(&self) -> anyhow::Result<()> {
-        let Some(line) = Line::open(&self.socket).await? else { return Ok(()) };
+        let Some(line) = Line::open(&self.service.socket).await? else { return Ok(()) };
         let patience = if self.is_silent() { Duration::ZERO } else { STOP_PATIENCE };
         match timeout(patience, line.stop()).await {
             Ok(stopped) => stopped.context("stopping the WireGuard engine"),
-            Err(_elapsed) => match Line::open(&self.socket).await? {
+            Err(_elapsed) => match Line::open(&self.service.socket).await? {
                 Some(line) => line.kill().await,
                 None => Ok(()),
             },
@@ -183,12 +172,12 @@ impl EngineProcess {
     }
 
     async fn connect(&self) -> anyhow::Result<Option<Client>> {
-        match Client::connect(&self.socket).await {
+        match Client::connect(&self.service.socket).await {
             Ok(client) => Ok(Some(client)),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
                 Ok(None)
             }
-            Err(error) => Err(error).with_context(|| format!("connecting to {}", self.socket.display())),
+            Err(error) => Err(error).with_context(|| format!("connecting to {}", self.service.socket.display())),
         }
     }
 
@@ -202,24 +191,8 @@ impl EngineProcess {
             bail!("{}", self.trouble().unwrap_or_else(|| "it was started a moment ago".to_owned()));
         }
         self.health().starts.started(now);
-        let mut child = self.spawn().inspect_err(|_| self.note_end())?;
-        let deadline = Instant::now() + START_PATIENCE;
-        let mut client = loop {
-            if let Some(client) = self.connect().await? {
-                break client;
-            }
-            if let Some(status) = child.try_wait().context("waiting for it")? {
-                self.note_end();
-                bail!("it ended at once with {status}; see {}", self.log.display());
-            }
-            if Instant::now() >= deadline {
-                // Do not leave it running: it and the next engine would compete for the socket.
-                child.kill().await.context("ending an engine that did not come up")?;
-                self.note_end();
-                bail!("no answer within {} s; see {}", START_PATIENCE.as_secs(), self.log.display());
-            }
-            sleep(START_PAUSE).await;
-        };
+        let started = self.service.start(|| self.connect()).await;
+        let (mut client, mut child) = started.inspect_err(|_| self.note_end())?;
         // The process that started the engine has to wait for it, in case it ends before this process.
         let health = Arc::clone(&self.health);
         let pid = child.id();
@@ -233,7 +206,7 @@ impl EngineProcess {
         });
         // An engine that listens but does not answer is left to the watchdog.
         self.introduce(&mut client).await?;
-        tracing::info!(pid, log = %self.log.display(), "WireGuard engine started");
+        tracing::info!(pid, log = %self.service.log.display(), "WireGuard engine started");
         Ok(client)
     }
 
@@ -258,31 +231,6 @@ impl EngineProcess {
 
     fn note_end(&self) {
         self.health().starts.ended(std::time::Instant::now());
-    }
-
-    fn spawn(&self) -> anyhow::Result<tokio::process::Child> {
-        // For what the engine writes before it has opened its log itself. If the log cannot be opened, the engine is started without it.
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(&self.log)
-            .map_or_else(|_| Stdio::null(), Stdio::from);
-        Program::new(&self.program)
-            .arg0("weft")
-            .arg("engine")
-            .arg("--new-session")
-            .arg("--control")
-            .arg(std::path::absolute(&self.socket).context("finding the run directory")?)
-            .arg("--log-file")
-            .arg(std::path::absolute(&self.log).context("finding the run directory")?)
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("running {}", self.program.display()))
     }
 }
 

@@ -100,7 +100,7 @@ fn the_state_of_the_ospf_engine_names_no_chapter() {
 
 /// The folders and files of `src`, lowest first: each imports only what stands in a line above its own.
 const LAYERS: [&[&str]; 7] = [
-    &["net", "input_file", "sys", "proc_stat", "process", "starts", "trace"],
+    &["net", "input_file", "sys", "proc_stat", "process", "service", "starts", "trace"],
     &["keys", "log", "rib", "state_file"],
     &["mesh"],
     &["reconcile"],
