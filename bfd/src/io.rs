@@ -7,6 +7,9 @@ use crate::config::{Config, InterfaceId, SessionKey};
 use crate::time::Instant;
 use crate::wire::{Diagnostic, Malformation, State};
 
+/// The UDP port of control packets of single-hop sessions (RFC 5881 §4).
+pub const CONTROL_PORT: u16 = 3784;
+
 /// What the driver hands to the engine.
 #[derive(Debug)]
 pub enum Input<'a> {
@@ -19,7 +22,7 @@ pub enum Input<'a> {
         /// Whether it carries packets.
         state: LinkState,
     },
-    /// The payload of a UDP datagram to port 3784.
+    /// The payload of a UDP datagram to [`CONTROL_PORT`].
     Packet(Packet<'a>),
     /// The deadline has come.
     Tick,
@@ -52,7 +55,7 @@ pub enum LinkState {
 /// What the engine asks of the driver, or reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Send this, with TTL 255, to port 3784 of the peer, out of the session's interface whatever the routing table says, from the session's
+    /// Send this, with TTL 255, to [`CONTROL_PORT`] of the peer, out of the session's interface whatever the routing table says, from the session's
     /// source port (RFC 5881 §4, §5).
     Send {
         /// The session.

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 use std::time::{Duration, SystemTime};
 
+use ::bfd::CONTROL_PORT;
 use nix::cmsg_space;
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt,
@@ -19,8 +20,6 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::net::IfName;
 
-/// The port of single-hop control packets.
-const PORT: u16 = 3784;
 /// Source ports (RFC 5881 §4).
 const SOURCE_PORTS: RangeInclusive<u16> = 49152..=65535;
 /// The TTL that receivers insist on.
@@ -53,7 +52,7 @@ impl Receiver {
         socket.set_reuse_address(true)?;
         setsockopt(&socket, Ipv4RecvTtl, &true)?;
         setsockopt(&socket, ReceiveTimestampns, &true)?;
-        socket.bind(&SockAddr::from(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT)))?;
+        socket.bind(&SockAddr::from(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, CONTROL_PORT)))?;
         Ok(Self(socket))
     }
 
@@ -116,7 +115,7 @@ impl Sender {
         for offset in 0..count {
             let port = SOURCE_PORTS.start() + u16::try_from((number.wrapping_add(offset)) % count).unwrap_or_default();
             match socket.bind(&SockAddr::from(SocketAddrV4::new(source, port))) {
-                Ok(()) => return Ok(Self { socket, peer: SockAddr::from(SocketAddrV4::new(peer, PORT)) }),
+                Ok(()) => return Ok(Self { socket, peer: SockAddr::from(SocketAddrV4::new(peer, CONTROL_PORT)) }),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
                 Err(error) => return Err(error),
             }

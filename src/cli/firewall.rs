@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
+use bfd::CONTROL_PORT;
+
 use crate::mesh::{InterfaceMode, Mesh, Site};
 
 /// A program that sets up a machine's packet filter.
@@ -22,9 +24,6 @@ const OSPF: u8 = 89;
 
 /// UDP port of VXLAN (RFC 7348 §5).
 const VXLAN: u16 = 4789;
-
-/// UDP port of BFD control packets, single hop (RFC 5881 §4).
-const BFD: u16 = 3784;
 
 /// The traffic that a site's firewall has to let through.
 #[derive(Debug, PartialEq, Eq)]
@@ -101,7 +100,8 @@ fn nft(needs: &Needs<'_>) -> String {
     );
     if !needs.sessions.is_empty() {
         let sessions = names(&needs.sessions);
-        let _ = writeln!(input, "        iifname {{ {sessions} }} udp dport {BFD} accept comment \"weft: BFD\"");
+        let _ =
+            writeln!(input, "        iifname {{ {sessions} }} udp dport {CONTROL_PORT} accept comment \"weft: BFD\"");
     }
     if !needs.bridges.is_empty() {
         let _ = writeln!(input, "        iifname {{ {tunnels} }} udp dport {VXLAN} accept comment \"weft: VXLAN\"");
@@ -147,7 +147,7 @@ fn firewalld(needs: &Needs<'_>) -> String {
     command("--zone=weft --add-protocol=ospf");
     command("--zone=weft --add-forward");
     if !needs.sessions.is_empty() {
-        command(&format!("--zone=weft --add-port={BFD}/udp"));
+        command(&format!("--zone=weft --add-port={CONTROL_PORT}/udp"));
     }
     if !needs.bridges.is_empty() {
         command(&format!("--zone=weft --add-port={VXLAN}/udp"));
@@ -194,7 +194,7 @@ fn ufw(needs: &Needs<'_>) -> String {
         let _ = writeln!(text, "ufw allow {port}/udp comment 'weft: WireGuard'");
     }
     for tunnel in needs.sessions.iter().map(|name| interface_of_ufw(name)) {
-        let _ = writeln!(text, "ufw allow in on {tunnel} to any port {BFD} proto udp comment 'weft: BFD'");
+        let _ = writeln!(text, "ufw allow in on {tunnel} to any port {CONTROL_PORT} proto udp comment 'weft: BFD'");
     }
     for tunnel in needs.tunnels.iter().map(|name| interface_of_ufw(name)) {
         if !needs.bridges.is_empty() {

@@ -18,7 +18,7 @@ use crate::mesh::{Mesh, Site, SourceCheck};
 pub(super) const OSPF: u8 = 89;
 
 /// UDP ports of BFD: single hop, its echo, and multihop (RFC 5881 §4, RFC 5883 §5).
-pub(super) const BFD: [u16; 3] = [3784, 3785, 4784];
+pub(super) const BFD: [u16; 3] = [bfd::CONTROL_PORT, 3785, 4784];
 
 /// UDP ports of weft's own probes: there are none in this version.
 pub(super) const PROBES: [u16; 0] = [];
