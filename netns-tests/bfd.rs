@@ -136,7 +136,7 @@ fn two_ends_come_up_find_what_is_cut_and_tell_a_failure_from_a_farewell() -> Res
     let rule = "add table ip cut; add chain ip cut in { type filter hook input priority 0; }; add rule ip cut in udp dport 3784 drop";
     run_nft(&scene.a, rule)?;
     let change = Bfd::next_change(&mut watched, "Down")?;
-    ensure!(change["failure"] == true && change["diagnostic"] == "Control Detection Time Expired", "{change}");
+    ensure!(change["failed"] == true && change["diagnostic"] == "Control Detection Time Expired", "{change}");
     ensure!(change["remote_independent"] == true, "{change}");
     let failed = a.session()?;
     ensure!(failed["failed"] == true && failed["remote_independent"] == true, "{failed}");
@@ -148,7 +148,7 @@ fn two_ends_come_up_find_what_is_cut_and_tell_a_failure_from_a_farewell() -> Res
     // A farewell is no failure.
     b.configure(json!([]))?;
     let change = Bfd::next_change(&mut watched, "Down")?;
-    ensure!(change["failure"] == false, "{change}");
+    ensure!(change["failed"] == false, "{change}");
     b.configure(json!([keyed(session(B, A))]))?;
     Bfd::next_change(&mut watched, "Up")?;
 

@@ -332,24 +332,25 @@ impl Process {
     }
 
     fn report(&mut self, change: &Change) {
-        let Some(Ordered { spec, failure: last, .. }) = self.sessions.get_mut(&change.session) else { return };
+        let Some(ordered) = self.sessions.get_mut(&change.session) else { return };
         let Change { from, to, diagnostic, remote_control_plane_independent: remote_independent, .. } = *change;
-        let failure = change.is_failure();
         match to {
-            _ if failure => *last = Some(Failure { remote_independent }),
+            _ if change.is_failure() => ordered.failure = Some(Failure { remote_independent }),
             // It begins again where it failed.
             State::Down | State::Init => {}
-            State::Up | State::AdminDown => *last = None,
+            State::Up | State::AdminDown => ordered.failure = None,
         }
-        tracing::info!(iface = spec.interface, peer = %spec.peer, %from, %to, %diagnostic, failure, "session");
+        let Ordered { spec, failure, .. } = ordered;
+        let failed = failure.is_some();
+        tracing::info!(iface = spec.interface, peer = %spec.peer, %from, %to, %diagnostic, failed, "session");
         let change = SessionChange {
             interface: spec.interface.clone(),
             peer: spec.peer,
             from: from.into(),
             to: to.into(),
             diagnostic: diagnostic.to_string(),
-            failure,
-            remote_independent,
+            failed,
+            remote_independent: is_independent(*failure, remote_independent),
         };
         self.clients.tell(&Reply::Changed(change));
     }
@@ -535,8 +536,7 @@ impl Process {
             diagnostic: view.diagnostic.to_string(),
             remote_state: view.remote_state.map(|(state, _)| state.into()),
             remote_diagnostic: view.remote_state.map(|(_, diagnostic)| diagnostic.to_string()),
-            remote_independent: failure
-                .map_or(view.remote_control_plane_independent, |failure| failure.remote_independent),
+            remote_independent: is_independent(*failure, view.remote_control_plane_independent),
             discriminators: (view.local_discriminator, view.remote_discriminator),
             transmit_interval_ms: view.transmit_interval.map(ms),
             detection_time_ms: view.detection_time.map(ms),
@@ -546,6 +546,11 @@ impl Process {
             trouble: of_interface.or_else(|| trouble.clone()),
         })
     }
+}
+
+/// Whether the peer's BFD outlives its control plane: as it was when the session failed, or else as it is `now`.
+fn is_independent(failure: Option<Failure>, now: bool) -> bool {
+    failure.map_or(now, |failure| failure.remote_independent)
 }
 
 fn session_config(spec: &SessionSpec) -> anyhow::Result<SessionConfig> {

@@ -8,7 +8,7 @@
 //! ← {"result":"process","protocol":1,"version":"0.1.0","pid":4711,"sessions":[…]}
 //! → {"command":"watch"}
 //! ← {"result":"ok"}
-//! ← {"result":"changed","interface":"wg-osaka","peer":"10.255.0.2","from":"Down","to":"Init","failure":false,…}
+//! ← {"result":"changed","interface":"wg-osaka","peer":"10.255.0.2","from":"Down","to":"Init","failed":false,…}
 //! → {"command":"stop"}
 //! (end of the stream, when the peers have had time to learn that this is no failure)
 //! ```
@@ -218,9 +218,9 @@ pub struct SessionChange {
     pub to: SessionState,
     /// Why it was last down.
     pub diagnostic: String,
-    /// Whether packets cannot be expected to pass any more: no operator has asked for it.
-    pub failure: bool,
-    /// Whether the peer's BFD outlives its control plane, by its last packet before.
+    /// As in [`SessionInfo::failed`].
+    pub failed: bool,
+    /// As in [`SessionInfo::remote_independent`].
     pub remote_independent: bool,
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use ::bfd::CONTROL_PORT;
 use ospf::PathState;
 
 use super::local::Local;
@@ -92,14 +93,7 @@ impl Paths {
             }
             News::Changed(change) => {
                 let Some(path) = path(&change.interface, change.peer) else { return Vec::new() };
-                let before = self.sessions.get(&path).map_or(PathState::Untested, |session| session.path);
-                let found = match change.to {
-                    SessionState::Up => PathState::Up,
-                    _ if change.failure => PathState::Down { shares_fate: !change.remote_independent },
-                    // It begins again where it failed; where one of both operators has ended it, nothing is tested.
-                    SessionState::Init | SessionState::Down if before != PathState::Up => before,
-                    _ => PathState::Untested,
-                };
+                let found = path_state(change.to, change.failed, change.remote_independent);
                 self.put(path, Session { state: change.to, since: now, path: found }).into_iter().collect()
             }
             News::Lost => {
@@ -154,8 +148,8 @@ impl Paths {
             };
             format!(
                 "{interface}: no BFD session with {site} for {seconds} s, though OSPF has an adjacency: {cause}. A failure is found after \
-                 the dead interval only. See that {site} runs this mesh file, and that no firewall there or here drops UDP port 3784 on \
-                 the tunnel"
+                 the dead interval only. See that {site} runs this mesh file, and that no firewall there or here drops UDP port \
+                 {CONTROL_PORT} on the tunnel"
             )
         };
         late.map(message).collect()
@@ -167,17 +161,21 @@ fn path(interface: &str, peer: Ipv4Addr) -> Option<Path> {
 }
 
 fn session(info: &SessionInfo, now: Instant) -> Session {
-    let path = match info.state {
-        SessionState::Up => PathState::Up,
-        // The peer's operator has ended it meanwhile.
-        _ if info.remote_state == Some(SessionState::AdminDown) => PathState::Untested,
-        SessionState::Down | SessionState::Init if info.failed => {
-            PathState::Down { shares_fate: !info.remote_independent }
-        }
-        SessionState::AdminDown | SessionState::Down | SessionState::Init => PathState::Untested,
-    };
+    // If the peer's operator has ended it since, nothing is tested.
+    let failed = info.failed && info.remote_state != Some(SessionState::AdminDown);
+    let path = path_state(info.state, failed, info.remote_independent);
     let since = Duration::try_from_secs_f64(info.in_state_s).ok().and_then(|age| now.checked_sub(age)).unwrap_or(now);
     Session { state: info.state, since, path }
+}
+
+/// What OSPF is to know of a path whose session is in this state.
+fn path_state(state: SessionState, failed: bool, remote_independent: bool) -> PathState {
+    match state {
+        SessionState::Up => PathState::Up,
+        _ if failed => PathState::Down { shares_fate: !remote_independent },
+        // It was not Up yet, or one of both operators has ended it.
+        SessionState::AdminDown | SessionState::Down | SessionState::Init => PathState::Untested,
+    }
 }
 
 #[cfg(test)]
@@ -192,14 +190,14 @@ mod tests {
         (IfName::new("wg-osaka").unwrap(), PEER)
     }
 
-    fn change(from: SessionState, to: SessionState, failure: bool) -> News {
+    fn change(from: SessionState, to: SessionState, failed: bool) -> News {
         News::Changed(SessionChange {
             interface: "wg-osaka".to_owned(),
             peer: PEER,
             from,
             to,
             diagnostic: String::new(),
-            failure,
+            failed,
             remote_independent: true,
         })
     }
@@ -243,7 +241,7 @@ mod tests {
         assert_eq!(take(change(Init, Up, false)), [PathState::Up]);
         assert_eq!(take(News::Sessions(vec![info(Up, false, Some(Up))])), []);
         assert_eq!(take(change(Up, Down, true)), [DOWN]);
-        assert_eq!(take(change(Down, Init, false)), [], "still not Up");
+        assert_eq!(take(change(Down, Init, true)), [], "still not Up");
         assert_eq!(take(News::Sessions(vec![info(Init, true, Some(Down))])), []);
         assert_eq!(take(change(Init, Up, false)), [PathState::Up]);
         // Farewells: of the peer, of this end, of the process.
