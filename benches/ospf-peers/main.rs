@@ -37,6 +37,9 @@ use peers::Running;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Interval at which the kernel's routes are counted while they are installed.
 const LOOK: Duration = Duration::from_millis(10);
+/// Time after the adjacency is Full in which its consequences end. It is longer than packets from before a restart may be under way, for
+/// which weft doubts what a neighbour floods.
+const SETTLED: Duration = Duration::from_secs(12);
 /// Time after loading in which its consequences end: retransmissions, acknowledgements, and heaps that shrink.
 const REST: Duration = Duration::from_secs(6);
 /// Time for which only the cost of hellos is measured.
@@ -94,8 +97,8 @@ fn measure(peer: Peer, topology: Topology, rounds: usize) -> Result<Figures> {
         router.alive()?;
         neighbor.turn(Instant::now() + LOOK)?;
     }
-    // Both ends may still originate LSAs because of the new adjacency.
-    neighbor.stay(3 * PACE)?;
+    // Both ends may still originate LSAs because of the new adjacency, and weft sends back what is flooded this soon.
+    neighbor.stay(SETTLED)?;
     let pids = link.pids()?;
     let &first = pids.first().context("no process in the router's namespace")?;
 

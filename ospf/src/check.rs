@@ -2,6 +2,7 @@
 //!
 //! Each rule is written as a sentence. A violated rule is a bug of the engine; no peer can cause it.
 
+use crate::config::Alternates;
 use crate::event::StubRouterState;
 use crate::flooding::retransmission::FLOOD_WINDOW;
 use crate::ids::{Domain, InterfaceId, LsaPlace, NeighborKey, Prefix};
@@ -293,6 +294,7 @@ impl Engine {
                 TimerKey::Withdrawal => self.is_withdrawing(),
                 TimerKey::Admission => !self.deferred.is_empty(),
                 TimerKey::TranslatorStability(area) => self.translators.get(&area) == Some(&Translator::Deposed),
+                TimerKey::Alternates => self.config.alternates == Alternates::On,
                 TimerKey::Calculation | TimerKey::Work | TimerKey::DoNotAge => true,
                 TimerKey::Expiry => false,
             };

@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::interface::receive::Arrival;
 use crate::io::{Input, Output};
 use crate::random::Random;
+use crate::state::alternates::AlternatesState;
 use crate::state::calculation::CalculationState;
 use crate::state::databases::Databases;
 use crate::state::debris::Debris;
@@ -49,6 +50,7 @@ impl Engine {
             reachability: Reachability::default(),
             stub_router: StubRouterTimes::default(),
             calculation: CalculationState::default(),
+            alternates: AlternatesState::default(),
             aggregates: BTreeMap::new(),
             translators: BTreeMap::new(),
             limit_states: LimitStates::default(),
@@ -183,6 +185,7 @@ impl Engine {
             // These are done after each input, if they are due.
             TimerKey::Admission => {}
             TimerKey::Calculation => {}
+            TimerKey::Alternates => self.alternates.due = true,
             TimerKey::Work => {}
             TimerKey::Expiry => unreachable!("the databases keep this deadline"),
         }
@@ -210,6 +213,7 @@ impl Engine {
             self.follow_up();
         }
         self.announce_opaques();
+        self.calculate_alternates();
         self.free_debris();
         if self.is_prepared() {
             self.leave_for_restart();

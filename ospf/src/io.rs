@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use crate::config::Config;
 use crate::event::Event;
 use crate::ids::{AreaId, Domain, InterfaceId, LsaKey, Prefix, RouterId};
+use crate::protection::Protection;
 use crate::wire::RestartReason;
 
 /// An input for [`crate::Engine::handle`].
@@ -172,6 +174,14 @@ pub enum Output {
         prefix: Prefix,
         /// The new route.
         route: Option<Route>,
+    },
+    /// The protection of a route has been calculated ([`Config::alternates`]). It holds until the next one, and as long as the route has the
+    /// next hops that are named in it.
+    Protection {
+        /// The destination.
+        prefix: Prefix,
+        /// The protection, shared by destinations that have the same one; `None` if there is none for this kind of route.
+        protection: Option<Arc<Protection>>,
     },
     /// An opaque LSA of another router, of a type in [`Config::watched_opaque`], is new or has new contents; `None` = it is gone, or its
     /// originator is no longer reachable (RFC 5250 §5).

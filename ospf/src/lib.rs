@@ -51,7 +51,7 @@
 //! - `origination`: this router's own LSAs (§12.4, appendix E), areas (§6), NSSAs (RFC 3101), stub routers (RFC 6987), opaque LSAs
 //!   (RFC 5250)
 //! - `flooding`: flooding and aging (§13, §14; RFC 1793 §2.3)
-//! - `calculation`: when routes are calculated; `route`: the calculation itself (§16)
+//! - `calculation`: when routes and their alternates are calculated; `route`: the calculation itself (§16; RFC 5286)
 //! - `restart`: graceful restart (RFC 3623), and withdrawal before a permanent stop
 //! - `wire` (appendix A), `authentication` (appendix D), `config` (appendix C)
 //!
@@ -83,6 +83,7 @@ mod machine;
 #[cfg(feature = "serde")]
 pub mod octets;
 mod origination;
+mod protection;
 mod random;
 mod refusal;
 mod restart;
@@ -106,6 +107,7 @@ pub use machine::spf_delay::SpfState;
 pub use origination::opaque::{MAX_OPAQUE_LSAS, MAX_OPAQUE_OCTETS};
 pub use origination::router_lsa::MAX_ROUTER_LINKS;
 pub use origination::stub_router::MAX_LINK_METRIC;
+pub use protection::*;
 pub use refusal::*;
 pub use route::VirtualLinkObstacle;
 pub use state::counters::Counters;

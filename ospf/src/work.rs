@@ -65,6 +65,7 @@ impl Engine {
             || self.has_removals()
             || !self.debris.is_empty()
             || self.has_calculation_left()
+            || self.has_alternates_left()
     }
 
     /// Frees discarded data structures, as long as units are left.

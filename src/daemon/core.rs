@@ -200,10 +200,7 @@ impl Daemon {
                 Ok(Next::Nothing)
             }
             Some(asked) = inlets.questions.recv() => self.answer(asked, &mut inlets.watch).await,
-            Some(news) = inlets.bfd.recv() => {
-                self.hear_bfd(news).await;
-                Ok(Next::Nothing)
-            }
+            Some(news) = inlets.bfd.recv() => Ok(self.hear_bfd(news).await),
             _ = self.endpoints.moved() => Ok(Next::Reconcile(Look::Known)),
             () = self.watchdog.due() => {
                 // A routing task that does not answer is no life.
@@ -221,9 +218,9 @@ impl Daemon {
     }
 
     /// Acts on news of the engine: routes, and claims of other sites about hosts.
-    async fn hear_engine(&mut self, News { routes, opaques }: News) -> Next {
+    async fn hear_engine(&mut self, News { routes, protections, opaques }: News) -> Next {
         let may_carry = self.router.listed().are_concerned(&routes);
-        let changed = self.router.take_routes(routes, &mut self.rib);
+        let changed = self.router.take_routes(routes, protections, &mut self.rib);
         let only_routes = opaques.is_empty() && self.host.only_routes_differ(&self.local);
         let done = only_routes && self.install(&changed).await;
         if may_carry {
@@ -244,10 +241,14 @@ impl Daemon {
         Next::Reconcile(Look::Known)
     }
 
-    /// Gives the engine what BFD has found of paths.
-    async fn hear_bfd(&mut self, news: bfd::client::News) {
+    /// Acts on what BFD has found of paths: takes the routes over a failed one to their alternates, then gives it to the engine. Returns
+    /// whether that is all; otherwise more than routes depends on them, and follows with a whole plan.
+    async fn hear_bfd(&mut self, news: bfd::client::News) -> Next {
         let changes = self.paths.take(news, Instant::now());
+        let changed = self.router.follow_paths(&changes, &mut self.rib);
+        let done = changed.is_empty() || self.install(&changed).await;
         self.give_paths(changes).await;
+        if done { Next::Nothing } else { Next::Reconcile(Look::Known) }
     }
 
     async fn give_paths(&self, paths: Vec<(Path, PathState)>) {

@@ -2,14 +2,16 @@
 //! sent to the engine is returned.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use ospf::{Config, InterfaceId, LinkState, StubRouter};
+use ospf::{Config, InterfaceId, LinkState, PathState, Protection, StubRouter};
 use tracing::{debug, warn};
 
 use super::carriers::Listed;
 use super::interfaces;
 use super::local::Local;
+use super::paths::Path;
 use super::renaming::carry_over_handles;
 use super::retention::has_converged;
 use super::router_ids::RouterIds;
@@ -18,7 +20,7 @@ use crate::net::{IfName, Prefix};
 use crate::reconcile::state::Observed;
 use crate::rib::{self, Action, Failure, NextHops, Preference, Rib, Source};
 use crate::routing::{
-    InterfaceIds, MAX_REDISTRIBUTED, Redistributed, RouteChanges, Signing, engine_config, redistributed,
+    InterfaceIds, MAX_REDISTRIBUTED, Protections, Redistributed, RouteChanges, Signing, engine_config, redistributed,
 };
 
 /// A clock that is corrected by less than this was not set.
@@ -43,6 +45,10 @@ pub(super) struct Router {
     listed: Listed,
     /// The routes that the engine has computed.
     routes: BTreeMap<Prefix, ospf::Route>,
+    /// The alternates of their next hops, each of the present ones.
+    protections: BTreeMap<Prefix, Arc<Protection>>,
+    /// Next hops of routes to which no packets pass, by a test below OSPF.
+    failed_nexthops: BTreeSet<rib::Nexthop>,
     /// The state of each interface as the engine knows it.
     links: BTreeMap<InterfaceId, LinkState>,
     /// The longest RouterDeadInterval of any interface: so long neighbours wait for a hello.
@@ -71,6 +77,8 @@ impl Router {
             redistributed: Redistributed::default(),
             listed: Listed::new(local),
             routes: BTreeMap::new(),
+            protections: BTreeMap::new(),
+            failed_nexthops: BTreeSet::new(),
             links: BTreeMap::new(),
             dead_interval: Duration::ZERO,
         }
@@ -133,18 +141,44 @@ impl Router {
         Configuration::Outdated
     }
 
-    /// Takes routes from the engine, and writes them to the routing table. Returns the destinations whose used route has changed.
-    pub(super) fn take_routes(&mut self, changes: RouteChanges, rib: &mut Rib) -> BTreeSet<Prefix> {
-        let Self { routes, ids, .. } = self;
-        let written = changes.into_iter().map(|(prefix, route)| {
-            let written = route.as_ref().map(|route| rib_route(route, ids));
+    /// Takes routes and alternates from the engine, and writes them to the routing table. Returns the destinations whose used route has
+    /// changed.
+    pub(super) fn take_routes(
+        &mut self,
+        changes: RouteChanges,
+        protections: Protections,
+        rib: &mut Rib,
+    ) -> BTreeSet<Prefix> {
+        let mut written: BTreeSet<Prefix> = changes.keys().copied().collect();
+        for (prefix, route) in changes {
+            // An alternate is one of certain next hops, and of no others.
+            let holds = |protection: &Protection, route: &ospf::Route| protection.nexthops.keys().eq(&route.nexthops);
+            let protection = self.protections.get(&prefix);
+            if !route.as_ref().zip(protection).is_some_and(|(route, protection)| holds(protection, route)) {
+                self.protections.remove(&prefix);
+            }
             match route {
-                Some(route) => routes.insert(prefix, route),
-                None => routes.remove(&prefix),
-            };
-            (prefix, written)
+                Some(route) => _ = self.routes.insert(prefix, route),
+                None => _ = self.routes.remove(&prefix),
+            }
+        }
+        for (prefix, protection) in protections {
+            let Some(route) = self.routes.get(&prefix) else { continue };
+            match protection.filter(|protection| protection.nexthops.keys().eq(&route.nexthops)) {
+                Some(protection) => _ = self.protections.insert(prefix, protection),
+                None => _ = self.protections.remove(&prefix),
+            }
+            written.insert(prefix);
+        }
+        let Self { routes, protections, ids, .. } = self;
+        let written = written.into_iter().map(|prefix| {
+            let route =
+                routes.get(&prefix).map(|route| rib_route(route, protections.get(&prefix).map(Arc::as_ref), ids));
+            (prefix, route)
         });
-        rib.update(Source::Ospf, written)
+        let mut changed = rib.update(Source::Ospf, written);
+        changed.extend(self.forget_failed(rib));
+        changed
     }
 
     /// Writes all routes to the routing table again, after interfaces were renamed.
@@ -154,7 +188,11 @@ impl Router {
 
     /// Writes all routes to a routing table, with these handles of interfaces. Returns the destinations whose used route has changed.
     pub(super) fn write_routes(&self, ids: &InterfaceIds, rib: &mut Rib) -> BTreeSet<Prefix> {
-        rib.replace(Source::Ospf, self.routes.iter().map(|(prefix, route)| (*prefix, rib_route(route, ids))))
+        let routes = self
+            .routes
+            .iter()
+            .map(|(prefix, route)| (*prefix, rib_route(route, self.protections.get(prefix).map(Arc::as_ref), ids)));
+        rib.replace(Source::Ospf, routes)
     }
 
     /// Updates the states of interfaces, and what has failed in the routing table. Returns the states that the engine does not know yet, and
@@ -168,16 +206,49 @@ impl Router {
         let states = interfaces::link_states(local, observed, &mut self.ids);
         let differs = |(id, state): &(&InterfaceId, &LinkState)| self.links.get(id) != Some(*state);
         let news = states.iter().filter(differs).map(|(id, state)| (*id, state.clone())).collect();
-        let changed = rib.set_failures(failures(&states, &self.ids));
         self.links = states;
-        (news, changed)
+        (news, rib.set_failures(self.failed(&self.links, &self.ids)))
+    }
+
+    /// Takes note of paths that a test below OSPF has found to carry packets or not, and takes the next hops over failed ones down in the
+    /// routing table. Returns the destinations whose used route has changed.
+    pub(super) fn follow_paths(&mut self, paths: &[(Path, PathState)], rib: &mut Rib) -> BTreeSet<Prefix> {
+        for ((interface, neighbor), state) in paths {
+            let nexthop = rib::Nexthop { interface: interface.clone(), via: Some((*neighbor).into()) };
+            match state {
+                // If it ends with the neighbour's OSPF, that alone says what it means.
+                PathState::Down { shares_fate: false } if rib.has_nexthop(&nexthop) => {
+                    self.failed_nexthops.insert(nexthop);
+                }
+                PathState::Down { .. } => {}
+                PathState::Up | PathState::Untested => _ = self.failed_nexthops.remove(&nexthop),
+            }
+        }
+        rib.set_failures(self.failed(&self.links, &self.ids))
+    }
+
+    /// Forgets the failed next hops that no route has any more: OSPF has acted on the failure, and may use the neighbour again whatever the
+    /// test says.
+    fn forget_failed(&mut self, rib: &mut Rib) -> BTreeSet<Prefix> {
+        if self.failed_nexthops.is_empty() {
+            return BTreeSet::new();
+        }
+        self.failed_nexthops.retain(|nexthop| rib.has_nexthop(nexthop));
+        rib.set_failures(self.failed(&self.links, &self.ids))
+    }
+
+    /// What has failed: interfaces that are down, and next hops to which no packets pass.
+    fn failed(&self, states: &BTreeMap<InterfaceId, LinkState>, ids: &InterfaceIds) -> BTreeSet<Failure> {
+        let down = states.iter().filter(|(_, state)| **state == LinkState::Down);
+        let interfaces = down.filter_map(|(id, _)| Some(Failure::Interface(ids.name(*id)?.clone())));
+        interfaces.chain(self.failed_nexthops.iter().cloned().map(Failure::Nexthop)).collect()
     }
 
     /// Returns what has failed, as far as the states of interfaces say, with another mesh file and these handles of interfaces.
     pub(super) fn failures(&self, local: &Local, observed: &Observed, mut ids: InterfaceIds) -> BTreeSet<Failure> {
         let states = interfaces::link_states(local, observed, &mut ids);
         // An interface that does not exist yet fails nothing: no route is over it.
-        failures(&states, &ids)
+        self.failed(&states, &ids)
     }
 
     /// Updates what is redistributed, and the carriers of the site's prefixes.
@@ -227,6 +298,11 @@ impl Router {
         &self.routes
     }
 
+    /// The alternates of the next hops of these routes.
+    pub(super) fn protections(&self) -> &BTreeMap<Prefix, Arc<Protection>> {
+        &self.protections
+    }
+
     /// What is taken from the kernel into OSPF.
     pub(super) fn redistributed(&self) -> &Redistributed {
         &self.redistributed
@@ -253,21 +329,18 @@ impl Router {
     }
 }
 
-/// The interfaces that are down.
-fn failures(states: &BTreeMap<InterfaceId, LinkState>, ids: &InterfaceIds) -> BTreeSet<Failure> {
-    let down = states.iter().filter(|(_, state)| **state == LinkState::Down);
-    down.filter_map(|(id, _)| Some(Failure::Interface(ids.name(*id)?.clone()))).collect()
-}
-
 /// A route of OSPF in the words of the routing table. Next hops over interfaces without a name are left out.
-fn rib_route(route: &ospf::Route, ids: &InterfaceIds) -> rib::Route {
-    let nexthops = route.nexthops.iter().filter_map(|hop| {
+fn rib_route(route: &ospf::Route, protection: Option<&Protection>, ids: &InterfaceIds) -> rib::Route {
+    let nexthop = |hop: &ospf::Nexthop| {
         let interface: IfName = ids.name(hop.interface)?.clone();
         Some(rib::Nexthop { interface, via: hop.via.map(Into::into) })
-    });
+    };
     let action = match route.nexthops.is_empty() {
         true => Action::Discard,
-        false => Action::Forward(NextHops::equal_cost(nexthops.collect())),
+        false => Action::Forward(NextHops {
+            primary: route.nexthops.iter().filter_map(nexthop).collect(),
+            backup: protection.and_then(|protection| nexthop(&protection.backup?.nexthop)),
+        }),
     };
     rib::Route { preference: Preference::OSPF, action, tag: route.tag }
 }

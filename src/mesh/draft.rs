@@ -168,6 +168,7 @@ impl<'a> Draft<'a> {
                 rfc1583: self.process.rfc1583()?,
                 spf_delay: self.process.spf_delay()?,
                 stub_router: self.process.stub_router()?,
+                alternates: self.process.alternates()?,
                 limits: self.process.limits()?,
                 graceful_restart: self.process.graceful_restart()?,
             },

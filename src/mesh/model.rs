@@ -9,8 +9,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use ospf::{
-    AreaConfig, AreaId, Limits, NbmaNeighbor, NssaRange, Rfc1583Compatibility, RouterId, SpfDelay, StubRouter,
-    TtlSecurity, Unlisted,
+    Alternates, AreaConfig, AreaId, Limits, NbmaNeighbor, NssaRange, Rfc1583Compatibility, RouterId, SpfDelay,
+    StubRouter, TtlSecurity, Unlisted,
 };
 use vxlan::{Mac, Segment};
 
@@ -145,6 +145,8 @@ pub struct OspfProcess {
     pub spf_delay: SpfDelay,
     /// When the router advertises itself as a stub router, so that traffic avoids it.
     pub stub_router: StubRouter,
+    /// Whether alternates are calculated, which packets take at once when a next hop fails (RFC 5286).
+    pub alternates: Alternates,
     /// Limits of what is accepted from other routers.
     pub limits: Limits,
     /// Graceful restart, and help for the restarts of neighbours.

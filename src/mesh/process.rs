@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ::ospf::{Limits, Rfc1583Compatibility, SpfDelay, StubRouter};
+use ::ospf::{Alternates, Limits, Rfc1583Compatibility, SpfDelay, StubRouter};
 
 use super::diagnostic::Diagnostic;
 use super::durations::{duration, seconds, written};
@@ -18,6 +18,7 @@ pub(super) struct ProcessKeys {
     /// `None` if something in it is wrong.
     spf_delay: Option<SpfDelay>,
     stub_router: Setting<StubRouter>,
+    alternates: Setting<Alternates>,
     max_lsas: Setting<u32>,
     max_lsas_per_area: Setting<u32>,
     max_lsdb_octets: Setting<u32>,
@@ -44,6 +45,9 @@ impl ProcessKeys {
                 None => Some(SpfDelay::default()),
             },
             stub_router: Setting::read(table.take("stub_router"), |entry| stub_router(&entry, report)),
+            alternates: Setting::read(table.take("fast_reroute"), |entry| {
+                entry.boolean(Alternates::On, Alternates::Off, report)
+            }),
             max_lsas: limit("max_lsas", table, report),
             max_lsas_per_area: limit("max_lsas_per_area", table, report),
             max_lsdb_octets: octets("max_lsdb_octets", table, report),
@@ -81,6 +85,11 @@ impl ProcessKeys {
     /// When the routers are stub routers; `None` if that is wrong.
     pub fn stub_router(&self) -> Option<StubRouter> {
         self.stub_router.effective(StubRouter::default()).map(|effective| effective.value)
+    }
+
+    /// Whether alternates are calculated; `None` if it is wrong.
+    pub fn alternates(&self) -> Option<Alternates> {
+        self.alternates.effective(Alternates::On).map(|effective| effective.value)
     }
 
     /// The limits on what is accepted from other routers; `None` if they are wrong.

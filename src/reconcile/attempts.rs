@@ -82,19 +82,18 @@ impl Attempts {
         }
         let Some(object) = object(step) else { return };
         let full = self.done.len() >= MAX_DONE;
-        let text = step.to_string();
-        let fingerprint = fingerprint(step);
         match self.done.get_mut(&object) {
             Some(done) => {
+                let fingerprint = fingerprint(step);
                 self.fights -= usize::from(done.text.is_some());
                 match done.step == fingerprint {
-                    true => done.repeated(&text, now),
+                    true => done.repeated(step, now),
                     false => *done = Done::once(fingerprint, now),
                 }
                 self.fights += usize::from(done.text.is_some());
             }
             None if full => {}
-            None => drop(self.done.insert(object, Done::once(fingerprint, now))),
+            None => drop(self.done.insert(object, Done::once(fingerprint(step), now))),
         }
         debug_assert_eq!(self.fights, self.count_fights());
         debug_assert!(self.done.len() <= MAX_DONE);
@@ -171,7 +170,7 @@ impl Done {
         Self { step, at: now, again: 1, due: now, text: None }
     }
 
-    fn repeated(&mut self, text: &str, now: Instant) {
+    fn repeated(&mut self, step: &Step, now: Instant) {
         if now.saturating_duration_since(self.at.max(self.due)) >= UNDONE_WITHIN {
             *self = Self::once(self.step, now);
             return;
@@ -180,7 +179,7 @@ impl Done {
         self.again = self.again.saturating_add(1);
         if let Some(beyond) = self.again.checked_sub(BORNE) {
             self.due = now + doubled(FIRST_PAUSE, beyond);
-            self.text = Some(text.to_owned());
+            self.text = Some(step.to_string());
         }
     }
 }

@@ -122,6 +122,11 @@ impl Rib {
         before.into_iter().filter(|(prefix, used)| self.used(*prefix) != *used).map(|(prefix, _)| prefix).collect()
     }
 
+    /// Whether a route has this next hop, as one of equal cost or as its backup.
+    pub fn has_nexthop(&self, nexthop: &Nexthop) -> bool {
+        self.sets.has_nexthop(nexthop)
+    }
+
     /// Returns the route that is used for a destination: the best one that has a next hop or drops packets.
     pub fn used(&self, prefix: Prefix) -> Option<Used> {
         self.best(self.routes.get(&prefix)?)

@@ -101,6 +101,11 @@ impl Sets {
         set?.usable.as_ref()
     }
 
+    /// Whether a set has this next hop.
+    pub fn has_nexthop(&self, nexthop: &Nexthop) -> bool {
+        self.sets.iter().any(|(_, set)| set.hops.primary.contains(nexthop) || set.hops.backup.as_ref() == Some(nexthop))
+    }
+
     /// Returns the sets of which other next hops would be usable if these were all failures.
     pub fn concerned_by(&self, failures: &BTreeSet<Failure>) -> Vec<Concerned> {
         if *failures == self.failures {

@@ -131,6 +131,7 @@ pub fn engine_config(
         spf_delay: mesh.ospf.spf_delay,
         hello_jitter: HelloJitter::UpToTenth,
         helper: mesh.ospf.graceful_restart.helper,
+        alternates: mesh.ospf.alternates,
         stub_router: mesh.ospf.stub_router,
         limits: mesh.ospf.limits,
         stall_bound: Some(STALL_BOUND),

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
@@ -41,18 +42,24 @@ const NEWS_QUEUE: usize = 4;
 /// Destinations whose route has changed, with the new route; `None` = no route any more.
 pub type RouteChanges = BTreeMap<Prefix, Option<ospf::Route>>;
 
+/// Destinations whose alternates have been calculated; `None` = their route has none any more. They hold as long as the route has the next
+/// hops that are named in them.
+pub type Protections = BTreeMap<Prefix, Option<Arc<ospf::Protection>>>;
+
 /// Changes that the engine has found since the last batch.
 #[derive(Debug, Default)]
 pub struct News {
     /// Changes of routes.
     pub routes: RouteChanges,
+    /// Changes of alternates. They come with the routes that they belong to, or later.
+    pub protections: Protections,
     /// Changes of opaque LSAs of other routers.
     pub opaques: OpaqueChanges,
 }
 
 impl News {
     fn is_empty(&self) -> bool {
-        self.routes.is_empty() && self.opaques.is_empty()
+        self.routes.is_empty() && self.protections.is_empty() && self.opaques.is_empty()
     }
 }
 
@@ -524,6 +531,9 @@ impl<W: World> Task<W> {
                 }
                 Output::Route { prefix, route } => {
                     self.pending.routes.insert(prefix.into(), route);
+                }
+                Output::Protection { prefix, protection } => {
+                    self.pending.protections.insert(prefix.into(), protection);
                 }
                 Output::Opaque { domain, key, body } => {
                     debug!(?domain, lsa = %key, octets = body.as_ref().map(Bytes::len), "opaque LSA");

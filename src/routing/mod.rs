@@ -16,7 +16,7 @@ mod unused;
 
 pub use config::{InterfaceIds, Signing, engine_config};
 pub use difference::differences;
-pub use driver::{Driver, EngineReader, LsdbPart, News, RouteChanges, View};
+pub use driver::{Driver, EngineReader, LsdbPart, News, Protections, RouteChanges, View};
 pub use keyring::Keyring;
 pub use opaque::{OpaqueChanges, OpaqueLsa, OpaqueUser, UserChanges};
 pub use redistribution::{MAX_REDISTRIBUTED, Redistributed, redistributed};

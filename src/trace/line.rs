@@ -92,9 +92,10 @@ pub enum End {
 }
 
 impl Outcome {
-    /// Converts an output; `signed` signs its packet again.
-    pub(super) fn of(output: &Output, signed: impl FnOnce(InterfaceId, &[u8]) -> Vec<u8>) -> Self {
-        match output {
+    /// Converts an output; `signed` signs its packet again. `None` for alternates, which follow from the routes and are not recorded.
+    pub(super) fn of(output: &Output, signed: impl FnOnce(InterfaceId, &[u8]) -> Vec<u8>) -> Option<Self> {
+        Some(match output {
+            Output::Protection { .. } => return None,
             Output::Send { interface, destination, ttl, delivery: _, packet } => Self::Send {
                 interface: *interface,
                 destination: *destination,
@@ -106,7 +107,7 @@ impl Outcome {
                 Self::Opaque { lsa: format!("{domain:?} {key}"), body: body.clone() }
             }
             Output::Event(event) => Self::Event(format!("{event:?}")),
-        }
+        })
     }
 }
 

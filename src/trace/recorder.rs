@@ -132,8 +132,9 @@ impl Recorder {
             let source = self.sources.get(&interface).copied().unwrap_or(Ipv4Addr::UNSPECIFIED);
             self.redactor.packet(packet, source)
         };
-        let line = Line::Output(Outcome::of(output, signed));
-        append(&mut self.outputs, &line);
+        if let Some(outcome) = Outcome::of(output, signed) {
+            append(&mut self.outputs, &Line::Output(outcome));
+        }
     }
 
     /// Writes the recorded outputs.

@@ -209,7 +209,7 @@ impl Replay {
 
     fn drain(&mut self) {
         while let Some(output) = self.engine.poll_output() {
-            self.awaited.push_back(Outcome::of(&output, |_, packet| packet.to_vec()));
+            self.awaited.extend(Outcome::of(&output, |_, packet| packet.to_vec()));
         }
     }
 

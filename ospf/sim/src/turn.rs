@@ -139,6 +139,7 @@ impl Running {
                         outcome.complaints.push((at, format!("told again of {prefix}, which is as it was")));
                     }
                 }
+                Output::Protection { .. } => {}
                 Output::Opaque { domain, key, .. } => {
                     outcome.complaints.push((at, format!("told of {key} in {domain:?}, which nobody watches")));
                 }

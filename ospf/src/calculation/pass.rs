@@ -96,6 +96,7 @@ impl Engine {
             let networks = pass.affected.take(self.work.left(Unit::Calculation));
             self.work.spend(Unit::Calculation, networks.len());
             self.with_inputs(|inputs| pass.changes.calculate(inputs, &latest, &networks));
+            self.routes_calculated(networks);
             if pass.affected.is_empty() {
                 pass.stage = Stage::PutOut;
                 self.limit_routes(&mut pass.changes, &latest.table);
@@ -108,7 +109,10 @@ impl Engine {
                 // RFC 3623 §2: "the restarting router does not install OSPF routes ... the router instead relies on the forwarding
                 // entries that it installed prior to the restart".
                 Some(_) if self.is_restarting() => {}
-                Some(Made::Route(prefix, route)) => self.outputs.push_back(Output::Route { prefix, route }),
+                Some(Made::Route(prefix, route)) => {
+                    self.alternates.route_changed(prefix, route.as_ref());
+                    self.outputs.push_back(Output::Route { prefix, route });
+                }
                 Some(Made::Refused(Refused { prefix, originator, guard })) => {
                     self.event(Event::RouteRefused { prefix, originator, guard });
                 }

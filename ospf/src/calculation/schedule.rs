@@ -59,6 +59,9 @@ impl Engine {
 
     /// Schedules the calculation that a change makes necessary.
     pub(crate) fn schedule(&mut self, consequence: Consequence) {
+        if consequence == Consequence::Anything {
+            self.anything_changed();
+        }
         if consequence != Consequence::default() {
             self.calculation.pending.join(consequence);
             self.start_delay();
@@ -75,6 +78,8 @@ impl Engine {
         self.debris.calculation(std::mem::take(&mut self.calculation.latest));
         self.calculation.pass = None;
         self.calculation.pending = Consequence::Anything;
+        self.alternates.forget();
+        self.anything_changed();
         self.calculation.backoff.at_once(self.now);
         self.timers.set(TimerKey::Calculation, self.now);
     }

@@ -48,6 +48,9 @@ pub struct Config {
     pub rfc1583: Rfc1583Compatibility,
     /// The delay of route calculations.
     pub spf_delay: SpfDelay,
+    /// Whether alternates are calculated for the next hops of routes.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub alternates: Alternates,
     /// When traffic shall avoid this router.
     pub stub_router: StubRouter,
     /// Opaque types of which LSAs are announced to the driver ([`crate::Output::Opaque`]).
@@ -84,6 +87,7 @@ impl Config {
             policy: Policy::default(),
             rfc1583: Rfc1583Compatibility::default(),
             spf_delay: SpfDelay::default(),
+            alternates: Alternates::default(),
             stub_router: StubRouter::default(),
             watched_opaque: BTreeSet::new(),
             limits: Limits::default(),
@@ -94,6 +98,17 @@ impl Config {
             conduct: Conduct::default(),
         }
     }
+}
+
+/// Whether alternates are calculated (RFC 5286): see [`crate::Output::Protection`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Alternates {
+    /// None are.
+    #[default]
+    Off,
+    /// For each next hop of each route. It costs a calculation of distances for each neighbour.
+    On,
 }
 
 /// Whether hellos are sent at random intervals.

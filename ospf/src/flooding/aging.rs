@@ -36,6 +36,7 @@ impl Engine {
                 self.opaques_changed();
             }
             if !self.is_own_conclusion(place) {
+                self.topology_changed(place);
                 self.schedule(consequence);
             }
             self.originations.touch(place);

@@ -235,7 +235,10 @@ impl Engine {
         let change = self.databases.domain_mut(place.domain).insert(lsa.detached(), body, self.now);
         match change {
             Change::Contents if self.is_own_conclusion(place) => {}
-            Change::Contents => self.schedule(consequence),
+            Change::Contents => {
+                self.topology_changed(place);
+                self.schedule(consequence);
+            }
             Change::Refreshed => {}
         }
         self.review_helping(place, change);

@@ -70,7 +70,7 @@ pub(super) fn calculate_externals(inputs: &RouteInputs<'_>, inside: Inside<'_>, 
 
 /// Returns the destination and the contents of a usable LSA (RFC 2328 §16.4 (1), (2), RFC 3101 §2.5 (1), (2)): it is not unreachable, not
 /// at MaxAge, and not our own.
-fn usable<'a>(inputs: &RouteInputs<'_>, entry: &'a lsdb::Entry) -> Option<(Prefix, &'a ExternalLsa)> {
+pub(super) fn usable<'a>(inputs: &RouteInputs<'_>, entry: &'a lsdb::Entry) -> Option<(Prefix, &'a ExternalLsa)> {
     let LsaBody::External(lsa) = entry.body() else { return None };
     let key = entry.key();
     if lsa.metric.value() >= LS_INFINITY || entry.is_max_age(inputs.now) || key.advertising_router == inputs.router_id {
@@ -278,7 +278,7 @@ impl<'a> Search<'a> {
         if self.own.has_address(address) {
             return None;
         }
-        let path = self.inside.longest_match(address)?;
+        let (_, path) = self.inside.longest_match(address)?;
         debug_assert!(path.kind <= RouteKind::InterArea, "an internal path is inside the AS");
         let is_within = match source.origin {
             Origin::Nssa { area, .. } => (path.kind, path.area) == (RouteKind::IntraArea, area),

@@ -7,6 +7,7 @@ use crate::config::{AreaKind, AreaRange, External, Policy, Rfc1583Compatibility}
 use crate::ids::{AreaId, InterfaceId, Prefix, RouterId};
 use crate::state::lsdb::Lsdb;
 use crate::time::Instant;
+use crate::wire::{RouterLink, RouterLinkKind};
 
 /// Everything that routes are calculated from.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +82,22 @@ pub(crate) struct Adjacency {
     pub(crate) link_data: Ipv4Addr,
     /// The other end of the link.
     pub(crate) peer: Peer,
+}
+
+impl Adjacency {
+    /// Whether this is the other end of a link of this router's Router-LSA, which is no virtual link.
+    pub(super) fn is_of(&self, link: RouterLink) -> bool {
+        let same_data = self.link_data == link.data;
+        match self.peer {
+            Peer::Router { router_id, .. } => {
+                same_data && link.kind == RouterLinkKind::PointToPoint && router_id == RouterId::from(link.id)
+            }
+            Peer::Network { designated_router } => {
+                same_data && link.kind == RouterLinkKind::Transit && designated_router == link.id
+            }
+            Peer::Virtual(_) => false,
+        }
+    }
 }
 
 /// The other end of a link of this router.

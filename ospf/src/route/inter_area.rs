@@ -142,13 +142,13 @@ impl<'a> Inside<'a> {
         self.network(prefix).is_some() || self.ranges_at(prefix).next().is_some()
     }
 
-    /// The path of the longest prefix that contains `address`; none if that is a discard entry.
-    pub(super) fn longest_match(self, address: Ipv4Addr) -> Option<&'a Path> {
+    /// The longest prefix that contains `address`, and its path; none if that is a discard entry.
+    pub(super) fn longest_match(self, address: Ipv4Addr) -> Option<(Prefix, &'a Path)> {
         for len in (0..=32).rev() {
             let prefix = Prefix::new(address, len);
             let path = self.network(prefix);
             if path.is_some() || self.ranges_at(prefix).next().is_some() {
-                return path;
+                return path.map(|path| (prefix, path));
             }
         }
         None

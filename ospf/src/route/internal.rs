@@ -357,7 +357,7 @@ fn is_own_network(own: &Own, prefix: Prefix, first_hop: &FirstHop) -> bool {
 /// The network of a Network-LSA (RFC 2328 §16.1 (4)): Link State ID and mask; none if the mask is not contiguous.
 ///
 /// RFC 6860 §2.2.2: nor if the mask is all ones, by which a designated router hides a network with routers only.
-fn network_prefix(id: LinkStateId, lsa: &NetworkLsa) -> Option<Prefix> {
+pub(super) fn network_prefix(id: LinkStateId, lsa: &NetworkLsa) -> Option<Prefix> {
     Prefix::from_mask(Ipv4Addr::from(id), lsa.network_mask).filter(|prefix| prefix.len() < 32)
 }
 

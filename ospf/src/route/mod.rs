@@ -1,6 +1,7 @@
 //! The calculation of the routing table from the link state databases (RFC 2328 §16). It has no state of its own.
 
 mod affected;
+mod alternates;
 #[cfg(test)]
 mod at_once;
 mod changes;
@@ -24,6 +25,7 @@ mod virtual_link;
 mod tests;
 
 pub(crate) use affected::Affected;
+pub(crate) use alternates::{News, Protector, Surroundings};
 #[cfg(test)]
 pub(crate) use at_once::calculate;
 pub(crate) use changes::{Changes, Made};

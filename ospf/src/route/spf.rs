@@ -225,20 +225,14 @@ impl Search<'_, '_> {
     }
 
     fn is_of(&self, adjacency: &Adjacency, link: RouterLink) -> bool {
-        let same_data = adjacency.link_data == link.data;
         match adjacency.peer {
-            Peer::Router { router_id, .. } => {
-                same_data && link.kind == RouterLinkKind::PointToPoint && router_id == RouterId::from(link.id)
-            }
-            Peer::Network { designated_router } => {
-                same_data && link.kind == RouterLinkKind::Transit && designated_router == link.id
-            }
             // Link Data is the address of the outgoing interface in the transit area at the last calculation, which may have changed.
             Peer::Virtual(end) => {
                 link.kind == RouterLinkKind::Virtual
                     && end.far_end == RouterId::from(link.id)
                     && self.virtual_links.contains_key(&end)
             }
+            Peer::Router { .. } | Peer::Network { .. } => adjacency.is_of(link),
         }
     }
 }

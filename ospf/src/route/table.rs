@@ -1,6 +1,7 @@
 //! The routing table (RFC 2328 §11), and the results of the calculation that it is based on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use super::external::Translatable;
 use super::inputs::VirtualEnd;
@@ -105,6 +106,11 @@ impl RoutingTable {
     /// Entries for networks, in the order of their prefixes.
     pub(crate) fn routes(&self) -> impl ExactSizeIterator<Item = (Prefix, &Route)> {
         self.networks.iter().map(|(&prefix, route)| (prefix, route))
+    }
+
+    /// The networks from a place on, in order.
+    pub(crate) fn after(&self, from: Bound<Prefix>) -> impl Iterator<Item = Prefix> {
+        self.networks.range((from, Bound::Unbounded)).map(|(&prefix, _)| prefix)
     }
 
     /// Number of networks.

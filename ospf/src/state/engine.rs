@@ -8,6 +8,7 @@ use crate::ids::{AreaId, InterfaceId, LsaPlace, NeighborKey, Prefix};
 use crate::io::{LinkState, Output};
 use crate::machine::interface::InterfaceEvent;
 use crate::random::Random;
+use crate::state::alternates::AlternatesState;
 use crate::state::calculation::CalculationState;
 use crate::state::databases::Databases;
 use crate::state::debris::Debris;
@@ -51,6 +52,7 @@ pub struct Engine {
     pub(crate) reachability: Reachability,
     pub(crate) stub_router: StubRouterTimes,
     pub(crate) calculation: CalculationState,
+    pub(crate) alternates: AlternatesState,
     /// Aggregates: destinations outside the AS that this router originates in place of those within them.
     pub(crate) aggregates: BTreeMap<Prefix, External>,
     /// NSSAs whose Type-7 LSAs this router translates.

@@ -1,5 +1,6 @@
 //! The state of a router: the fields of the engine, and their types. Nothing here depends on the modules of the procedures.
 
+pub(crate) mod alternates;
 pub(crate) mod answers;
 pub(crate) mod calculation;
 pub(crate) mod counters;

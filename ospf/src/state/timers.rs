@@ -64,6 +64,8 @@ pub enum TimerKey {
     TranslatorStability(AreaId),
     /// Calculates the routes (§16).
     Calculation,
+    /// Calculates the alternates (RFC 5286).
+    Alternates,
     /// Continues the work that an input has left.
     Work,
 }

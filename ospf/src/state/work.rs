@@ -24,10 +24,14 @@ pub(crate) enum Unit {
     Calculation,
     /// A route that is put out as an output.
     Output,
+    /// A vertex or an edge that is examined for the distances from a neighbour.
+    Distance,
+    /// A destination whose alternates are determined.
+    Alternate,
 }
 
 impl Unit {
-    pub(crate) const COUNT: usize = 8;
+    pub(crate) const COUNT: usize = 10;
 
     /// Units of this kind that one input may use.
     const fn slice(self) -> usize {
@@ -40,6 +44,8 @@ impl Unit {
             Self::Search => 8192,
             Self::Calculation => 1024,
             Self::Output => 2048,
+            Self::Distance => 131_072,
+            Self::Alternate => 1024,
         }
     }
 }
@@ -86,8 +92,8 @@ impl Work {
     }
 
     pub(crate) fn refill(&mut self) {
-        use Unit::{Calculation, Expiry, Origination, Output, Removal, Search, Timer, Wish};
-        for unit in [Timer, Expiry, Origination, Removal, Wish, Search, Calculation, Output] {
+        use Unit::{Alternate, Calculation, Distance, Expiry, Origination, Output, Removal, Search, Timer, Wish};
+        for unit in [Timer, Expiry, Origination, Removal, Wish, Search, Calculation, Output, Distance, Alternate] {
             self.left[unit as usize] = self.slice.unwrap_or(unit.slice());
         }
     }

@@ -195,8 +195,7 @@ fn a_router_that_is_not_the_designated_router_any_more_flushes_its_network_lsa()
 fn replace_under_another_id(world: &mut World) {
     let mut config = world.engines[2].config.clone();
     config.router_id = RouterId(u32::from(Ipv4Addr::new(10, 255, 9, 9)));
-    world.engines[2] = crate::Engine::new(config, 7, world.now);
-    world.routes[2].clear();
+    world.replace(2, crate::Engine::new(config, 7, world.now));
 }
 
 #[test]
@@ -389,8 +388,7 @@ fn a_router_whose_id_changes_at_its_address_is_another_neighbor() {
     world.settle();
     let mut config = world.engines[0].config.clone();
     config.router_id = RouterId(u32::from(Ipv4Addr::new(10, 255, 9, 9)));
-    world.engines[0] = crate::Engine::new(config, 7, world.now);
-    world.routes[0].clear();
+    world.replace(0, crate::Engine::new(config, 7, world.now));
     world.link(0, LAN, up(0, LAN));
     world.run_for(HELLO);
     // Everybody on the segment could have sent its hellos.

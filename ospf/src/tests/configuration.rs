@@ -355,8 +355,7 @@ fn what_was_said_under_another_router_id_is_flushed_after_a_restart_too() {
     world.run_for(Duration::from_secs(10));
     let config =
         Config { router_id: router_id(6), former_ids: [router_id(0)].into(), ..world.engines[0].config.clone() };
-    world.engines[0] = crate::Engine::new(config, 77, world.now);
-    world.routes[0].clear();
+    world.replace(0, crate::Engine::new(config, 77, world.now));
     world.link(0, port(0, 1).1, up(0, port(0, 1).1));
     world.run_for(Duration::from_secs(120));
     assert!((0..3).all(|engine| of_id(&world, engine, router_id(0)) == 0));

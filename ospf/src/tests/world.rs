@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,9 +10,9 @@ use bytes::Bytes;
 use crate::interface::send::ALL_SPF_ROUTERS;
 use crate::wire::{Authentication, Lsa, Packet, PacketBody};
 use crate::{
-    Addressing, AreaId, Config, Delivery, Engine, Event, External, ExternalMetric, Input, Instant, InterfaceConfig,
-    InterfaceId, LinkState, LinkStateId, LsaKey, LsaPlace, LsaType, NeighborState, NetworkType, Output, Prefix, Route,
-    RouterId,
+    Addressing, Alternates, AreaId, Config, Delivery, Engine, Event, External, ExternalMetric, Input, Instant,
+    InterfaceConfig, InterfaceId, LinkState, LinkStateId, LsaKey, LsaPlace, LsaType, NeighborState, NetworkType,
+    Output, Prefix, Protection, Route, RouterId,
 };
 
 /// One-way delay of every link.
@@ -52,6 +53,8 @@ pub struct World {
     pub engines: Vec<Engine>,
     pub events: Vec<Vec<Event>>,
     pub routes: Vec<BTreeMap<Prefix, Route>>,
+    /// The alternates that each engine has told of.
+    pub protections: Vec<BTreeMap<Prefix, Arc<Protection>>>,
     /// Opaque LSAs that each engine has told of.
     pub opaques: Vec<BTreeMap<LsaPlace, Bytes>>,
     /// How often it did.
@@ -95,6 +98,7 @@ pub fn config(engine: usize, interfaces: impl IntoIterator<Item = u32>) -> Confi
     Config {
         interfaces: interfaces.into_iter().map(|id| (InterfaceId(id), interface_config(&format!("p{id}")))).collect(),
         loopbacks: BTreeMap::from([(AreaId::BACKBONE, BTreeSet::from([loopback(engine)]))]),
+        alternates: Alternates::On,
         ..Config::new(router_id(engine))
     }
 }
@@ -160,6 +164,7 @@ impl World {
             engines: Vec::new(),
             events: vec![Vec::new(); count],
             routes: vec![BTreeMap::new(); count],
+            protections: vec![BTreeMap::new(); count],
             opaques: vec![BTreeMap::new(); count],
             opaque_changes: vec![0; count],
             work: vec![0; count],
@@ -224,10 +229,25 @@ impl World {
                     self.launch(Sent { at: now, from, source, destination, ttl, delivery, bytes: packet });
                 }
                 Output::Route { prefix, route: Some(route) } => {
+                    self.protections[engine]
+                        .retain(|of, protection| *of != prefix || protection.nexthops.keys().eq(&route.nexthops));
                     self.routes[engine].insert(prefix, route);
                 }
                 Output::Route { prefix, route: None } => {
                     self.routes[engine].remove(&prefix);
+                    self.protections[engine].remove(&prefix);
+                }
+                Output::Protection { prefix, protection: Some(protection) } => {
+                    let before = self.protections[engine].insert(prefix, protection.clone());
+                    let route = &self.routes[engine][&prefix];
+                    assert!(
+                        protection.nexthops.keys().eq(&route.nexthops),
+                        "{prefix}: it belongs to the present next hops"
+                    );
+                    assert_ne!(before, Some(protection), "{prefix} is told of again");
+                }
+                Output::Protection { prefix, protection: None } => {
+                    assert!(self.protections[engine].remove(&prefix).is_some(), "{prefix} is told of again");
                 }
                 Output::Opaque { domain, key, body } => {
                     self.opaque_changes[engine] += 1;
@@ -243,6 +263,8 @@ impl World {
         }
         let told: Vec<_> = self.routes[engine].iter().map(|(&prefix, route)| (prefix, route)).collect();
         assert_eq!(told, self.engines[engine].routes().collect::<Vec<_>>(), "what is told is the table");
+        let told = &self.protections[engine];
+        assert_eq!(told, &self.engines[engine].alternates.protection, "and so are the alternates");
     }
 
     /// Every invariant of an engine, after every input; after some of them where that would take long.
@@ -264,6 +286,10 @@ impl World {
             let mut full = engine.calculate();
             full.table.cut(engine.config.limits.routes, &engine.config.policy);
             assert_eq!(engine.calculation.latest, full, "routes are those of a full calculation");
+            if !engine.alternates.is_pending() && !engine.is_restarting() {
+                let all = engine.alternates_from_nothing();
+                assert_eq!(engine.alternates.protection, all, "alternates are those of a full calculation");
+            }
         }
     }
 
@@ -399,10 +425,16 @@ impl World {
         self.engines[engine].lsdb().map(|view| view.lsa).find(|lsa| lsa.header.key == key)
     }
 
+    /// Puts another engine in an engine's place, without its links.
+    pub fn replace(&mut self, engine: usize, other: Engine) {
+        self.engines[engine] = other;
+        self.routes[engine].clear();
+        self.protections[engine].clear();
+    }
+
     /// Puts a new engine in an old one's place: it has forgotten everything.
     pub fn restart(&mut self, engine: usize, seed: u64) {
-        self.engines[engine] = Engine::new(self.engines[engine].config.clone(), seed, self.now);
-        self.routes[engine].clear();
+        self.replace(engine, Engine::new(self.engines[engine].config.clone(), seed, self.now));
         let ports = self.ports().into_iter().filter(|port| port.0 == engine);
         for (_, id) in ports.collect::<Vec<_>>() {
             self.link(engine, id, up(engine, id));

@@ -59,6 +59,8 @@ impl Daemon {
         self.announce_hosts().await;
         // Tunnels to renamed sites go on under other names, and with other sessions.
         let left = self.paths.keep(|interface| self.local.tunnels.contains_key(interface));
+        // A whole plan follows.
+        drop(self.router.follow_paths(&left, &mut self.rib));
         self.give_paths(left).await;
         let Self { router, local, host, rib, .. } = self;
         router.reload(&former, local, host.observed());

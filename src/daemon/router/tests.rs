@@ -70,8 +70,8 @@ fn the_engine_is_told_of_a_link_once_and_routes_over_a_failed_one_are_not_used()
     let one = route(&mut router, &[("wg-osaka", 1)], LOOPBACKS[1]);
     let changes = RouteChanges::from([(prefix("10.2.0.0/16"), Some(both)), (prefix("10.255.0.2/32"), Some(one))]);
     let destinations: BTreeSet<Prefix> = changes.keys().copied().collect();
-    assert_eq!(router.take_routes(changes.clone(), &mut rib), destinations);
-    assert_eq!(router.take_routes(changes, &mut rib), BTreeSet::new(), "the same routes again");
+    assert_eq!(router.take_routes(changes.clone(), Protections::new(), &mut rib), destinations);
+    assert_eq!(router.take_routes(changes, Protections::new(), &mut rib), BTreeSet::new(), "the same routes again");
 
     let unnamed = ospf::Route {
         nexthops: BTreeSet::from([Nexthop { interface: InterfaceId(99), via: Some(LOOPBACKS[1]) }]),
@@ -79,7 +79,7 @@ fn the_engine_is_told_of_a_link_once_and_routes_over_a_failed_one_are_not_used()
     };
     let nowhere = RouteChanges::from([(prefix("10.9.0.0/16"), Some(unnamed))]);
     assert!(
-        router.take_routes(nowhere, &mut rib).is_empty() && used(&rib, "10.9.0.0/16").is_none(),
+        router.take_routes(nowhere, Protections::new(), &mut rib).is_empty() && used(&rib, "10.9.0.0/16").is_none(),
         "no such interface"
     );
 
@@ -95,6 +95,64 @@ fn the_engine_is_told_of_a_link_once_and_routes_over_a_failed_one_are_not_used()
     assert_eq!(router.follow_links(&local, &observed, &mut rib).1, destinations);
 }
 
+/// The only next hop of a route has an alternate.
+fn protection(router: &mut Router, primary: (&str, usize), backup: (&str, usize)) -> Arc<Protection> {
+    let mut hop = |(interface, place): (&str, usize)| Nexthop {
+        interface: router.ids.id(&name(interface)),
+        via: Some(LOOPBACKS[place]),
+    };
+    let alternate = ospf::Alternate {
+        nexthop: hop(backup),
+        router_id: RouterId::from(LOOPBACKS[backup.1]),
+        metric: 20,
+        equal_cost: false,
+        link_protecting: true,
+        node_protecting: true,
+        downstream: true,
+    };
+    Arc::new(Protection { nexthops: BTreeMap::from([(hop(primary), Ok(alternate))]), backup: Some(alternate) })
+}
+
+#[test]
+fn a_path_that_fails_leaves_its_routes_to_their_alternates_until_ospf_has_acted() {
+    let local = Local::example("taipei");
+    let (_dir, mut router) = router(&local);
+    let (mut rib, observed) = (Rib::default(), up(&local));
+    router.follow_links(&local, &observed, &mut rib);
+    let osaka = (name("wg-osaka"), LOOPBACKS[1]);
+    let down = |shares_fate| [(osaka.clone(), PathState::Down { shares_fate })];
+    let to = prefix("10.2.0.0/16");
+    assert!(router.follow_paths(&down(false), &mut rib).is_empty(), "no route is over it");
+
+    let direct = route(&mut router, &[("wg-osaka", 1)], LOOPBACKS[1]);
+    let changes = RouteChanges::from([(to, Some(direct.clone()))]);
+    router.take_routes(changes.clone(), Protections::new(), &mut rib);
+    assert_eq!(used(&rib, "10.2.0.0/16").unwrap(), ["wg-osaka"], "OSPF uses it in spite of the test");
+    let protection = protection(&mut router, ("wg-osaka", 1), ("wg-seoul", 2));
+    let protections = Protections::from([(to, Some(protection.clone()))]);
+    assert!(router.take_routes(RouteChanges::new(), protections.clone(), &mut rib).is_empty());
+
+    // A test that ends with the neighbour's OSPF is for OSPF to judge.
+    assert!(router.follow_paths(&down(true), &mut rib).is_empty());
+    assert_eq!(router.follow_paths(&down(false), &mut rib), BTreeSet::from([to]));
+    assert_eq!(used(&rib, "10.2.0.0/16").unwrap(), ["wg-seoul"]);
+    // The same route again, with another metric: still the alternate.
+    let dearer = ospf::Route { metric: 30, ..direct.clone() };
+    router.take_routes(RouteChanges::from([(to, Some(dearer))]), Protections::new(), &mut rib);
+    assert_eq!(used(&rib, "10.2.0.0/16").unwrap(), ["wg-seoul"]);
+    // OSPF has acted: the same next hop, now its own, and a protection of the former one counts no more.
+    let detour = route(&mut router, &[("wg-seoul", 2)], LOOPBACKS[1]);
+    assert!(router.take_routes(RouteChanges::from([(to, Some(detour))]), protections, &mut rib).is_empty());
+    assert!(router.failed_nexthops.is_empty() && router.protections().is_empty());
+    assert_eq!(used(&rib, "10.2.0.0/16").unwrap(), ["wg-seoul"]);
+    // By its hellos OSPF has found the neighbour again, though the test still says that nothing passes.
+    assert_eq!(router.take_routes(changes, Protections::new(), &mut rib), BTreeSet::from([to]));
+    assert_eq!(used(&rib, "10.2.0.0/16").unwrap(), ["wg-osaka"]);
+    assert_eq!(router.follow_paths(&down(false), &mut rib), BTreeSet::from([to]));
+    assert_eq!(used(&rib, "10.2.0.0/16"), None);
+    assert_eq!(router.follow_paths(&[(osaka, PathState::Up)], &mut rib), BTreeSet::from([to]));
+}
+
 #[test]
 fn routes_follow_an_interface_that_is_renamed() {
     let local = Local::example("taipei");
@@ -103,7 +161,7 @@ fn routes_follow_an_interface_that_is_renamed() {
     let mut rib = Rib::default();
     router.follow_links(&local, &up(&local), &mut rib);
     let route = route(&mut router, &[("wg-osaka", 1)], LOOPBACKS[1]);
-    router.take_routes(RouteChanges::from([(prefix("10.2.0.0/16"), Some(route))]), &mut rib);
+    router.take_routes(RouteChanges::from([(prefix("10.2.0.0/16"), Some(route))]), Protections::new(), &mut rib);
     router.reload(&local, &renamed, &up(&local));
     assert_eq!(router.rewrite_routes(&mut rib), BTreeSet::from([prefix("10.2.0.0/16")]));
     assert_eq!(used(&rib, "10.2.0.0/16").unwrap(), ["wg-kyoto"]);
@@ -120,7 +178,11 @@ fn all_is_converged_when_every_neighbor_is_full_and_has_a_route() {
     assert!(!router.has_converged(&local, &full), "there are no routes");
     for (place, interface) in [(1, "wg-osaka"), (2, "wg-seoul")] {
         let route = route(&mut router, &[(interface, place)], LOOPBACKS[place]);
-        router.take_routes(RouteChanges::from([(Prefix::host(LOOPBACKS[place]), Some(route))]), &mut rib);
+        router.take_routes(
+            RouteChanges::from([(Prefix::host(LOOPBACKS[place]), Some(route))]),
+            Protections::new(),
+            &mut rib,
+        );
     }
     assert!(router.has_converged(&local, &full));
     let osaka = BTreeSet::from([router.ids.id(&name("wg-osaka"))]);
@@ -158,7 +220,7 @@ fn a_route_of_the_lan_carries_a_prefix_only_if_it_is_in_the_kernel() {
                 .collect(),
             ..route
         };
-        router.take_routes(RouteChanges::from([(prefix("10.1.5.0/24"), Some(route))]), &mut rib);
+        router.take_routes(RouteChanges::from([(prefix("10.1.5.0/24"), Some(route))]), Protections::new(), &mut rib);
         // The interface is gone: does the route carry the prefix?
         assert_eq!(router.follow_carriers(&local, &lan(false), &rib), expected);
     }

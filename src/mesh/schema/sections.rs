@@ -246,6 +246,13 @@ pub(in crate::mesh) static OSPF: Section = Section {
             "\"never\"",
             "whether traffic between others is led around the routers, always or for a time after the start (RFC 6987)",
         ),
+        Key::with(
+            "fast_reroute",
+            Kind::Boolean,
+            "true",
+            "whether each route has a loop-free alternate beside it, where there is one, which packets take at once when a next hop fails \
+             (RFC 5286)",
+        ),
         Key::with("max_lsas", Kind::Integer(100, 10_000_000), "200000", "LSAs of other routers that are kept"),
         Key::or("max_lsas_per_area", Kind::Integer(100, 10_000_000), "as `max_lsas`", "the same for each area"),
         Key::with(

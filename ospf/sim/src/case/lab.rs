@@ -147,7 +147,7 @@ impl<'a> Lab<'a> {
                 Output::Event(Event::PacketRefused { interface, reason, .. }) => {
                     *self.routers[router].refusals.entry((interface, reason.to_string())).or_default() += 1;
                 }
-                Output::Event(_) | Output::Opaque { .. } => {}
+                Output::Event(_) | Output::Opaque { .. } | Output::Protection { .. } => {}
             }
         }
         let Some((deadline, _)) = self.routers[router].engine.next_deadline() else { return };

@@ -19,7 +19,7 @@ use crate::wire::{
     ExternalLsa, Lsa, LsaBody, MAX_AGE, NetworkLsa, Options, RouterFlags, RouterLink, RouterLinkKind, RouterLsa,
 };
 
-pub(super) fn prefix(text: &str) -> Prefix {
+pub(in crate::route) fn prefix(text: &str) -> Prefix {
     let (address, len) = text.split_once('/').expect("address/length");
     let address = address.parse::<Ipv4Addr>().expect("an address");
     let prefix = Prefix::new(address, len.parse().expect("a length"));
@@ -27,33 +27,33 @@ pub(super) fn prefix(text: &str) -> Prefix {
     prefix
 }
 
-pub(super) fn loopback(router: u32) -> Ipv4Addr {
+pub(in crate::route) fn loopback(router: u32) -> Ipv4Addr {
     Ipv4Addr::from(0x0aff_0000 + router)
 }
 
-pub(super) fn host(router: u32) -> Prefix {
+pub(in crate::route) fn host(router: u32) -> Prefix {
     Prefix::host(loopback(router))
 }
 
 /// What one router is and has.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Node {
-    pub(super) lsa: RouterLsa,
-    pub(super) adjacencies: Vec<Adjacency>,
-    pub(super) connected: Vec<Connected>,
-    pub(super) own_externals: BTreeMap<Prefix, External>,
+pub(in crate::route) struct Node {
+    pub(in crate::route) lsa: RouterLsa,
+    pub(in crate::route) adjacencies: Vec<Adjacency>,
+    pub(in crate::route) connected: Vec<Connected>,
+    pub(in crate::route) own_externals: BTreeMap<Prefix, External>,
     interfaces: u32,
 }
 
 /// One area's routers and what they say.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Net {
-    pub(super) nodes: BTreeMap<u32, Node>,
-    pub(super) networks: Vec<(LinkStateId, RouterId, NetworkLsa)>,
-    pub(super) externals: Vec<(LinkStateId, RouterId, ExternalLsa)>,
+pub(in crate::route) struct Net {
+    pub(in crate::route) nodes: BTreeMap<u32, Node>,
+    pub(in crate::route) networks: Vec<(LinkStateId, RouterId, NetworkLsa)>,
+    pub(in crate::route) externals: Vec<(LinkStateId, RouterId, ExternalLsa)>,
     /// LSAs that have reached MaxAge.
-    pub(super) dead: Vec<LsaKey>,
-    pub(super) policy: Policy,
+    pub(in crate::route) dead: Vec<LsaKey>,
+    pub(in crate::route) policy: Policy,
 }
 
 impl Node {
@@ -65,7 +65,7 @@ impl Node {
 
 impl Net {
     /// Routers 1 to `count`, each with its loopback.
-    pub(super) fn new(count: u32) -> Self {
+    pub(in crate::route) fn new(count: u32) -> Self {
         let mut net = Self::default();
         for router in 1..=count {
             let node = net.nodes.entry(router).or_default();
@@ -75,7 +75,7 @@ impl Net {
         net
     }
 
-    pub(super) fn node(&mut self, router: u32) -> &mut Node {
+    pub(in crate::route) fn node(&mut self, router: u32) -> &mut Node {
         self.nodes.get_mut(&router).expect("a router of the network")
     }
 
@@ -85,12 +85,12 @@ impl Net {
     }
 
     /// An unnumbered link, its cost the same both ways; returns the interfaces.
-    pub(super) fn link(&mut self, a: u32, b: u32, cost: u16) -> (InterfaceId, InterfaceId) {
+    pub(in crate::route) fn link(&mut self, a: u32, b: u32, cost: u16) -> (InterfaceId, InterfaceId) {
         (self.half_link(a, b, cost), self.half_link(b, a, cost))
     }
 
     /// What `from` says and knows of a link to `to`.
-    pub(super) fn half_link(&mut self, from: u32, to: u32, metric: u16) -> InterfaceId {
+    pub(in crate::route) fn half_link(&mut self, from: u32, to: u32, metric: u16) -> InterfaceId {
         let node = self.node(from);
         let interface = node.interface();
         let link_data = Ipv4Addr::from(interface.0);
@@ -102,7 +102,7 @@ impl Net {
     }
 
     /// A broadcast network 192.168.`number`.0/24 where router N has address .N and the first member is designated.
-    pub(super) fn lan(&mut self, number: u8, members: &[(u32, u16)]) {
+    pub(in crate::route) fn lan(&mut self, number: u8, members: &[(u32, u16)]) {
         let address = |router: u32| Ipv4Addr::new(192, 168, number, u8::try_from(router).expect("a host number"));
         let designated_router = address(members[0].0);
         for &(router, metric) in members {
@@ -121,7 +121,7 @@ impl Net {
     }
 
     /// A passive interface in `text`, the router's address being the first after the network's own, or that.
-    pub(super) fn stub(&mut self, router: u32, text: &str, metric: u16) {
+    pub(in crate::route) fn stub(&mut self, router: u32, text: &str, metric: u16) {
         let subnet = prefix(text);
         self.stub_link(router, subnet, metric);
         let node = self.node(router);
@@ -130,7 +130,7 @@ impl Net {
         node.connected.push(Connected { prefix: subnet, address, interface });
     }
 
-    pub(super) fn external(&mut self, router: u32, text: &str, metric: ExternalMetric) -> &mut ExternalLsa {
+    pub(in crate::route) fn external(&mut self, router: u32, text: &str, metric: ExternalMetric) -> &mut ExternalLsa {
         let destination = prefix(text);
         let node = self.node(router);
         node.lsa.flags = node.lsa.flags.with(RouterFlags::E);
@@ -146,27 +146,27 @@ impl Net {
     }
 
     /// Names the guards and what each may stand for.
-    pub(super) fn believe(&mut self, guards: &[u32], listed: &[(&str, &[u32])], unlisted: Unlisted) {
+    pub(in crate::route) fn believe(&mut self, guards: &[u32], listed: &[(&str, &[u32])], unlisted: Unlisted) {
         let set = |routers: &[u32]| routers.iter().copied().map(RouterId).collect();
         let listed = listed.iter().map(|(text, routers)| (prefix(text), set(routers))).collect();
         self.policy = Policy { guards: set(guards), listed, unlisted, ..Policy::default() };
     }
 
-    pub(super) fn routes(&self, root: u32) -> Calculation {
+    pub(in crate::route) fn routes(&self, root: u32) -> Calculation {
         self.with_inputs(root, calculate)
     }
 
-    pub(super) fn internal(&self, root: u32) -> InternalRoutes {
+    pub(in crate::route) fn internal(&self, root: u32) -> InternalRoutes {
         self.with_inputs(root, calculate_internal)
     }
 
-    pub(super) fn externals(&self, root: u32, internal: &InternalRoutes) -> Calculation {
+    pub(in crate::route) fn externals(&self, root: u32, internal: &InternalRoutes) -> Calculation {
         self.with_inputs(root, |inputs| {
             Calculation::upon(inputs, internal.clone(), calculate_inter_area(inputs, internal))
         })
     }
 
-    pub(super) fn with_inputs<R>(&self, root: u32, run: impl FnOnce(&RouteInputs<'_>) -> R) -> R {
+    pub(in crate::route) fn with_inputs<R>(&self, root: u32, run: impl FnOnce(&RouteInputs<'_>) -> R) -> R {
         let nobody = Node::default();
         let node = self.nodes.get(&root).unwrap_or(&nobody);
         let area = AreaInputs {
@@ -191,7 +191,7 @@ impl Net {
         })
     }
 
-    pub(super) fn area_lsdb(&self) -> Lsdb {
+    pub(in crate::route) fn area_lsdb(&self) -> Lsdb {
         let mut lsdb = Lsdb::new();
         for (&router, node) in &self.nodes {
             self.install(&mut lsdb, router_key(router), LsaBody::Router(node.lsa.clone()));
@@ -203,7 +203,7 @@ impl Net {
         lsdb
     }
 
-    pub(super) fn as_lsdb(&self) -> Lsdb {
+    pub(in crate::route) fn as_lsdb(&self) -> Lsdb {
         let mut lsdb = Lsdb::new();
         for &(id, advertising_router, lsa) in &self.externals {
             let key = LsaKey { kind: LsaType::AS_EXTERNAL, id, advertising_router };
@@ -220,14 +220,14 @@ impl Net {
     }
 }
 
-pub(super) const NOW: Instant = Instant::ZERO;
+pub(in crate::route) const NOW: Instant = Instant::ZERO;
 
-pub(super) fn router_key(router: u32) -> LsaKey {
+pub(in crate::route) fn router_key(router: u32) -> LsaKey {
     LsaKey { kind: LsaType::ROUTER, id: LinkStateId(router), advertising_router: RouterId(router) }
 }
 
 /// A route in one line: kind, metric, next hops as `via@interface`; `-` where there is none.
-pub(super) fn show(calculation: &Calculation, destination: Prefix) -> String {
+pub(in crate::route) fn show(calculation: &Calculation, destination: Prefix) -> String {
     let Some(route) = calculation.table.networks.get(&destination) else { return "-".into() };
     let nexthops = route.nexthops.iter().map(|Nexthop { interface, via }| match via {
         Some(via) => format!("{via}@{}", interface.0),
@@ -237,7 +237,7 @@ pub(super) fn show(calculation: &Calculation, destination: Prefix) -> String {
 }
 
 /// All refusals, as `prefix originator guard`.
-pub(super) fn refused(calculation: &Calculation) -> Vec<String> {
+pub(in crate::route) fn refused(calculation: &Calculation) -> Vec<String> {
     let line = |refused: &Refused| {
         let guard = refused.guard.map_or("-".into(), |guard| guard.0.to_string());
         format!("{} {} {guard}", refused.prefix, refused.originator.0)

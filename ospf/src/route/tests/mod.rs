@@ -3,7 +3,7 @@
 mod areas;
 mod external;
 mod inside;
-mod kit;
+pub(super) mod kit;
 mod oracle;
 mod policy;
 mod speed;

@@ -1,0 +1,178 @@
+//! Where the paths to a destination end within an area, by LSAs of each kind (RFC 5286 §6), and with that its protection.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::super::external::usable;
+use super::super::inputs::{AreaInputs, RouteInputs};
+use super::super::inter_area::Inside;
+use super::super::policy::{Judge, Verdict};
+use super::super::table::Calculation;
+use super::area::{Place, Surroundings};
+use super::choice::{Choice, Destination};
+use crate::config::{AreaKind, ExternalMetric, ExternalRouting};
+use crate::ids::{AreaId, LinkStateId, LsaType, Prefix, RouterId};
+use crate::io::{Nexthop, Route, RouteKind};
+use crate::protection::Protection;
+use crate::state::lsdb::Entry;
+use crate::wire::{LS_INFINITY, LsaBody, RouterFlags};
+
+/// What decides about a protection: destinations that have it in common have the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Question {
+    area: AreaId,
+    destination: Destination,
+    nexthops: BTreeSet<Nexthop>,
+    /// The guards that are accepted; `None` = anybody.
+    guards: Option<BTreeSet<RouterId>>,
+}
+
+/// Determines the protection of one destination after the other.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Protector {
+    answers: BTreeMap<Question, Arc<Protection>>,
+}
+
+impl Protector {
+    /// The protection of the route to a destination, with the areas as they are known; `None` if there is no such route, or if packets are
+    /// not sent to another router.
+    pub(crate) fn protection(
+        &mut self,
+        inputs: &RouteInputs<'_>,
+        latest: &Calculation,
+        areas: &BTreeMap<AreaId, Surroundings>,
+        prefix: Prefix,
+    ) -> Option<Arc<Protection>> {
+        let route = latest.table.networks.get(&prefix)?;
+        // A destination that this router originates, too, is behind it, and no other router's path to it is one of this router.
+        if !route.nexthops.iter().any(|nexthop| nexthop.via.is_some()) || inputs.own_externals.contains_key(&prefix) {
+            return None;
+        }
+        let of_area = inputs.areas.iter().find(|area| area.area == route.area)?;
+        let surroundings = areas.get(&route.area)?;
+        let inside = Inside { internal: &latest.internal, inter_area: &latest.inter_area };
+        let search = Search { inputs, inside, area: of_area, surroundings };
+        let destination = search.destination(prefix, route);
+        let verdict = Judge::new(inputs.policy).verdict(prefix);
+        let guards = match verdict {
+            Verdict::Anyone => None,
+            Verdict::Guards(guards) => Some(guards.clone()),
+            Verdict::Nobody => Some(BTreeSet::new()),
+        };
+        let question = Question { area: route.area, destination, nexthops: route.nexthops.clone(), guards };
+        if let Some(answer) = self.answers.get(&question) {
+            return Some(answer.clone());
+        }
+        let is_backbone = route.area == AreaId::BACKBONE;
+        let choice = Choice { area: surroundings, destination: &question.destination, verdict, is_backbone };
+        let protection = Arc::new(choice.protection(&question.nexthops));
+        self.answers.insert(question, protection.clone());
+        Some(protection)
+    }
+}
+
+struct Search<'a> {
+    inputs: &'a RouteInputs<'a>,
+    inside: Inside<'a>,
+    area: &'a AreaInputs<'a>,
+    surroundings: &'a Surroundings,
+}
+
+impl Search<'_> {
+    fn destination(&self, prefix: Prefix, route: &Route) -> Destination {
+        let mut destination = match route.kind {
+            RouteKind::IntraArea => Destination {
+                places: self.in_area(prefix),
+                // RFC 2328 §12.4.3: such a router has a route to it by another of its areas.
+                elsewhere: self
+                    .summaries(self.area.lsdb.about(LsaType::SUMMARY_NETWORK, prefix))
+                    .map(|place| place.vertex)
+                    .collect(),
+            },
+            RouteKind::InterArea => Destination {
+                places: self.summaries(self.area.lsdb.about(LsaType::SUMMARY_NETWORK, prefix)).collect(),
+                elsewhere: BTreeSet::new(),
+            },
+            RouteKind::External1 | RouteKind::External2 => {
+                Destination { places: self.external(prefix, route), elsewhere: BTreeSet::new() }
+            }
+        };
+        destination.places.retain(|place| place.vertex != self.surroundings.root);
+        destination.places.sort_unstable();
+        destination.places.dedup();
+        destination
+    }
+
+    /// The places of a network of the area.
+    fn in_area(&self, prefix: Prefix) -> Vec<Place> {
+        self.surroundings.networks.get(&prefix).cloned().unwrap_or_default()
+    }
+
+    /// The border routers that advertise a destination by Summary-LSAs.
+    fn summaries<'b>(&'b self, entries: impl Iterator<Item = &'b Entry>) -> impl Iterator<Item = Place> {
+        entries.filter_map(|entry| {
+            let LsaBody::Summary(summary) = entry.body() else { return None };
+            let border_router = entry.key().advertising_router;
+            let vertex = self.surroundings.topology.vertex(border_router)?;
+            let is_border = self.surroundings.topology.router(vertex).is_some_and(|router| router.is_border);
+            let is_usable = summary.metric < LS_INFINITY && !entry.is_max_age(self.inputs.now);
+            (is_border && is_usable).then(|| Place { beyond: true, ..Place::of(vertex, summary.metric) })
+        })
+    }
+
+    /// The places at which paths to an external destination leave the AS: of its LSAs, those that the route was chosen from.
+    fn external(&self, prefix: Prefix, route: &Route) -> Vec<Place> {
+        let mut places = Vec::new();
+        let has_externals = |area: AreaId| {
+            let mut areas = self.inputs.areas.iter().filter(|inputs| inputs.area == area);
+            areas.any(|inputs| inputs.kind.external_routing() == ExternalRouting::AsExternal)
+        };
+        for entry in self.inputs.as_scope.about(LsaType::AS_EXTERNAL, prefix) {
+            let originator = entry.key().advertising_router;
+            let boundary = self.inside.preferred_path(originator, self.inputs.rfc1583, has_externals);
+            if let Some((area, path)) = boundary {
+                self.external_places(entry, route, (area, path.kind), &mut places);
+            }
+        }
+        if matches!(self.area.kind, AreaKind::Nssa(_)) {
+            for entry in self.area.lsdb.about(LsaType::NSSA, prefix) {
+                let path = self.inside.internal.routers.get(&(entry.key().advertising_router, self.area.area));
+                if path.is_some_and(|path| path.flags.contains(RouterFlags::E)) {
+                    self.external_places(entry, route, (self.area.area, RouteKind::IntraArea), &mut places);
+                }
+            }
+        }
+        places
+    }
+
+    /// The places of one LSA, whose originator is reached through `boundary`.
+    fn external_places(&self, entry: &Entry, route: &Route, boundary: (AreaId, RouteKind), places: &mut Vec<Place>) {
+        let Some((_, lsa)) = usable(self.inputs, entry) else { return };
+        let metric = match (lsa.metric, route.kind) {
+            (ExternalMetric::Type1(metric), RouteKind::External1) => metric,
+            // Of the same type 2 metric, the nearest exit is used.
+            (ExternalMetric::Type2(metric), RouteKind::External2) if metric == route.metric => 0,
+            _ => return,
+        };
+        let originator = entry.key().advertising_router;
+        let guard = Judge::new(self.inputs.policy).is_guard(originator).then_some(originator);
+        let from = places.len();
+        if !lsa.forwarding_address.is_unspecified() {
+            let Some((network, path)) = self.inside.longest_match(lsa.forwarding_address) else { return };
+            match path.kind {
+                _ if path.area != self.area.area => {}
+                RouteKind::IntraArea => places.extend(self.in_area(network)),
+                _ => places.extend(self.summaries(self.area.lsdb.about(LsaType::SUMMARY_NETWORK, network))),
+            }
+        } else if boundary == (self.area.area, RouteKind::IntraArea) {
+            places.extend(self.surroundings.topology.vertex(originator).map(|vertex| Place::of(vertex, 0)));
+        } else if boundary.0 == self.area.area {
+            let id = LinkStateId(originator.0);
+            places.extend(self.summaries(self.area.lsdb.of_id(LsaType::SUMMARY_ASBR, id)));
+        }
+        for place in &mut places[from..] {
+            place.cost = place.cost.saturating_add(metric);
+            place.guard = guard.or(place.guard);
+        }
+    }
+}
