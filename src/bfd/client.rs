@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::protocol::{Command, PROTOCOL, Reply, SessionChange, SessionInfo, SessionSpec};
+use super::protocol::{Command, PROTOCOL, ProcessInfo, Reply, SessionChange, SessionInfo, SessionSpec};
 use crate::service::Service;
 use crate::starts::Starts;
 
@@ -66,6 +66,8 @@ struct Health {
     starts: Starts,
     /// Why it is not reached, or refuses its sessions.
     trouble: Option<String>,
+    /// Why sessions find failures later than they should.
+    slowed: Option<String>,
 }
 
 /// Keeps the process running.
@@ -100,8 +102,26 @@ impl BfdProcess {
     /// What the operator should know of the process; `None` if nothing is wrong.
     pub fn trouble(&self) -> Option<String> {
         let health = lock(&self.health);
-        health.starts.trouble("the BFD process", Instant::now()).or_else(|| health.trouble.clone())
+        let trouble = health.starts.trouble("the BFD process", Instant::now()).or_else(|| health.trouble.clone());
+        trouble.or_else(|| health.slowed.clone())
     }
+}
+
+/// What the operator should know of sessions that are slower than these, because the process gets too little of the processor.
+fn slowed(info: &ProcessInfo, sessions: &[SessionSpec]) -> Option<String> {
+    let interval_ms = |spec: &SessionSpec| f64::from(spec.desired_min_tx_us) / 1e3;
+    let slowed = sessions.iter().filter(|spec| interval_ms(spec) < info.shortest_ms).count();
+    (slowed > 0).then(|| {
+        let remedy = match info.without_real_time {
+            Some(_) => "let it have a real-time priority (`LimitRTPRIO=1` in the unit), or take load off this router",
+            None => "take load off this router",
+        };
+        format!(
+            "BFD: the processor is so busy that {slowed} of {} sessions send every {:.0} ms only, and failures are found later: {remedy}",
+            sessions.len(),
+            info.shortest_ms
+        )
+    })
 }
 
 /// Ends the process of a run directory, after its sessions have ended with AdminDown; succeeds if none runs.
@@ -147,6 +167,7 @@ impl Attendant {
                     }
                 }
             }
+            lock(&self.health).slowed = None;
             if wanted.has_changed().is_err() || news.send(News::Lost).await.is_err() {
                 return;
             }
@@ -212,6 +233,7 @@ impl Attendant {
                     }
                     Some(Reply::Process(info)) => {
                         asked = None;
+                        lock(&self.health).slowed = slowed(&info, configured.as_deref().unwrap_or_default());
                         if news.send(News::Sessions(info.sessions)).await.is_err() {
                             return Ok(());
                         }

@@ -18,6 +18,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 
 use super::clients::{ClientId, Clients, Listener};
 use super::links::{Link, Links};
+use super::pace::{self, Pace};
 use super::protocol::{
     AuthenticationKind, AuthenticationSpec, Command, PROTOCOL, ProcessInfo, Reply, SessionChange, SessionInfo,
     SessionSpec,
@@ -165,6 +166,7 @@ struct Process {
     without_real_time: Option<String>,
     late: u64,
     latest: Duration,
+    pace: Pace,
     retry: Instant,
     is_stopping: bool,
 }
@@ -213,6 +215,7 @@ impl Process {
             without_real_time,
             late: 0,
             latest: Duration::ZERO,
+            pace: Pace::default(),
             retry: Instant::ZERO + RETRY,
             is_stopping: false,
         })
@@ -310,9 +313,42 @@ impl Process {
                 self.late += 1;
                 self.latest = self.latest.max(late);
             }
+            if let Some(change) = self.pace.late(late, now) {
+                self.keep_pace(change);
+            }
         }
         self.engine.handle(now, Input::Tick);
         self.flush();
+    }
+
+    /// Gives the sessions the intervals that this process can keep to.
+    fn keep_pace(&mut self, change: pace::Change) {
+        let shortest = self.pace.shortest();
+        let mut sessions = BTreeMap::new();
+        for (key, ordered) in &self.sessions {
+            match session_config(&ordered.spec, shortest) {
+                Ok(config) => _ = sessions.insert(*key, config),
+                Err(error) => tracing::error!(%error, "a session that was accepted before"),
+            }
+        }
+        if self.is_stopping {
+            return;
+        }
+        let is_slowed = |ordered: &Ordered| Duration::from_micros(ordered.spec.desired_min_tx_us.into()) < shortest;
+        let slowed = self.sessions.values().filter(|ordered| is_slowed(ordered)).count();
+        match change {
+            pace::Change::Slower if slowed > 0 => tracing::warn!(
+                sessions = slowed,
+                shortest_ms = shortest.as_millis(),
+                "this process gets too little of the processor: sessions slow down, and find failures later"
+            ),
+            pace::Change::Slower => {}
+            pace::Change::Faster => {
+                tracing::info!(sessions = slowed, shortest_ms = shortest.as_millis(), "sessions may be faster again");
+            }
+        }
+        let now = self.now();
+        self.engine.handle(now, Input::Configure(Config { control_plane_independent: true, sessions }));
     }
 
     /// Does what the engine asks for.
@@ -487,7 +523,7 @@ impl Process {
             });
             let key = SessionKey { interface, peer: spec.peer.into() };
             let what = || format!("the session with {} on {name}", spec.peer);
-            let before = config.sessions.insert(key, session_config(&spec).with_context(what)?);
+            let before = config.sessions.insert(key, session_config(&spec, self.pace.shortest()).with_context(what)?);
             ensure!(before.is_none(), "{} is there twice", what());
             ordered.push((key, name, spec));
         }
@@ -519,6 +555,7 @@ impl Process {
             without_real_time: self.without_real_time.clone(),
             late: self.late,
             latest_us: u64::try_from(self.latest.as_micros()).unwrap_or(u64::MAX),
+            shortest_ms: self.pace.shortest().as_secs_f64() * 1e3,
             sessions: views.filter_map(|view| self.session_info(&view)).collect(),
         }
     }
@@ -553,7 +590,8 @@ fn is_independent(failure: Option<Failure>, now: bool) -> bool {
     failure.map_or(now, |failure| failure.remote_independent)
 }
 
-fn session_config(spec: &SessionSpec) -> anyhow::Result<SessionConfig> {
+/// The configuration of a session, with intervals that are not shorter than `shortest`.
+fn session_config(spec: &SessionSpec, shortest: Duration) -> anyhow::Result<SessionConfig> {
     let [desired_min_tx, required_min_rx] =
         [spec.desired_min_tx_us, spec.required_min_rx_us].map(|us| Duration::from_micros(us.into()));
     if desired_min_tx.min(required_min_rx) < SHORTEST {
@@ -570,8 +608,8 @@ fn session_config(spec: &SessionSpec) -> anyhow::Result<SessionConfig> {
         Authentication::new(kind, *key_id, key)
     });
     Ok(SessionConfig {
-        desired_min_tx,
-        required_min_rx,
+        desired_min_tx: desired_min_tx.max(shortest),
+        required_min_rx: required_min_rx.max(shortest),
         multiplier: spec.multiplier,
         role: if spec.passive { Role::Passive } else { Role::Active },
         admin: if spec.admin_down { Admin::Disabled } else { Admin::Enabled },

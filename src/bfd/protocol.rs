@@ -19,7 +19,7 @@ use std::num::NonZeroU8;
 use serde::{Deserialize, Serialize};
 
 /// Version of the protocol. It is raised when an older client and the process would misunderstand each other.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The longest line, in octets: the sessions of ten thousand tunnels.
 pub const MAX_LINE: usize = 4 << 20;
@@ -136,10 +136,12 @@ pub struct ProcessInfo {
     pub pid: u32,
     /// Why it has no real-time priority; `None` if it has.
     pub without_real_time: Option<String>,
-    /// How often a deadline was met later than a fifth of the session's interval, because the processor was busy with something else.
+    /// How often a deadline was met more than 10 ms late, because the processor was busy with something else.
     pub late: u64,
     /// The longest that it was late, in microseconds.
     pub latest_us: u64,
+    /// No interval of a session is shorter at present, in milliseconds, because the processor was busy; 0 if nothing is late.
+    pub shortest_ms: f64,
     /// The sessions, ordered by interface and peer.
     pub sessions: Vec<SessionInfo>,
 }
