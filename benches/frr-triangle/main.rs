@@ -11,9 +11,8 @@
 #[path = "../../netns-tests/harness/mod.rs"]
 mod harness;
 
-mod frr;
-mod underlay;
-mod weft;
+#[path = "../triangle/mod.rs"]
+mod triangle;
 
 use std::num::NonZero;
 use std::time::{Duration, Instant};
@@ -22,10 +21,8 @@ use anyhow::{Context, Result, bail};
 
 use harness::ping::Stream;
 use harness::wait::eventually;
-use underlay::{SITES, Underlay};
-
-/// How long any of it may take.
-const PATIENCE: Duration = Duration::from_secs(90);
+use triangle::underlay::{SITES, Underlay};
+use triangle::{PATIENCE, frr, weft};
 
 /// Replies after the gap that show that the way around carries: one second of them.
 const STEADY: usize = 100;
@@ -43,8 +40,8 @@ fn main() -> Result<()> {
     let (mut weft, mut frr) = (Vec::new(), Vec::new());
     println!("{:<5} {:>22} {:>22} {:>20} {:>20}", "run", "weft: routes", "FRR: routes", "weft: lost", "FRR: lost");
     for run in 1..=runs {
-        let ours = measure(weft::Routers::start).context("measuring weft")?;
-        let theirs = measure(frr::Routers::start).context("measuring FRR")?;
+        let ours = measure(|| weft::Routers::start("")).context("measuring weft")?;
+        let theirs = measure(|| frr::Routers::start(None)).context("measuring FRR")?;
         println!("{}", row(&run.to_string(), &ours, &theirs));
         weft.push(ours);
         frr.push(theirs);

@@ -17,7 +17,7 @@ const WEFT: &str = env!("CARGO_BIN_EXE_weft");
 
 /// A running router, which ends when this is dropped.
 pub enum Running {
-    Frr(#[expect(dead_code, reason = "kept for its end")] Frr),
+    Frr(#[expect(dead_code, reason = "kept for its end")] Box<Frr>),
     Process(Background, #[expect(dead_code, reason = "kept for its end")] TempDir),
     /// weft, and the directory of its files.
     Weft(Background, TempDir),
@@ -75,7 +75,7 @@ fn frr() -> Result<Running> {
          ip ospf hello-interval 1\n ip ospf dead-interval 4\n\
          router ospf\n ospf router-id {ROUTER_ID}\n timers throttle spf 0 0 0\n"
     );
-    Ok(Running::Frr(Frr::start(ROUTER_NETNS, &conf)?))
+    Ok(Running::Frr(Box::new(Frr::start(ROUTER_NETNS, &conf)?)))
 }
 
 fn bird() -> Result<Running> {

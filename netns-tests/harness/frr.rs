@@ -31,9 +31,12 @@ const START: Duration = Duration::from_secs(20);
 pub struct Frr {
     // Before `dir`: daemons end first.
     routing: Option<Background>,
+    bfd: Option<Background>,
     zebra: Option<Background>,
     /// The routing daemon.
     program: &'static str,
+    /// Whether it has `bfdd` beside it.
+    has_bfd: bool,
     netns: String,
     dir: TempDir,
 }
@@ -67,6 +70,16 @@ impl Frr {
         Ok(frr)
     }
 
+    /// Starts `zebra`, `bfdd` and `ospfd` in `netns`; the texts are the whole of `ospfd.conf` and `bfdd.conf`.
+    pub fn start_with_bfd(netns: &str, ospfd_conf: &str, bfdd_conf: &str) -> Result<Self> {
+        let mut frr = Self::with_program(netns, OSPFD, ospfd_conf)?;
+        fs::write(frr.dir.path().join("bfdd.conf"), bfdd_conf)?;
+        run(&format!("chown -R frr:frr {}", frr.dir.path().display()))?;
+        frr.has_bfd = true;
+        frr.start_missing()?;
+        Ok(frr)
+    }
+
     /// The OSPF router with its files, not started.
     pub fn configured(netns: &str, ospfd_conf: &str) -> Result<Self> {
         Self::with_program(netns, OSPFD, ospfd_conf)
@@ -78,7 +91,7 @@ impl Frr {
         fs::write(dir.path().join(format!("{}.conf", name(program))), conf)?;
         // The daemons drop to this user, which must own the place of their sockets.
         run(&format!("chown -R frr:frr {}", dir.path().display()))?;
-        Ok(Self { routing: None, zebra: None, program, netns: netns.to_owned(), dir })
+        Ok(Self { routing: None, bfd: None, zebra: None, program, has_bfd: false, netns: netns.to_owned(), dir })
     }
 
     /// Starts the daemons that do not run.
@@ -90,6 +103,11 @@ impl Frr {
             }
             self.zebra = Some(daemon(&self.netns, ZEBRA, self.dir.path())?);
             self.await_socket("zserv.api")?;
+        }
+        if self.has_bfd && self.bfd.is_none() {
+            fs::remove_file(self.dir.path().join("bfdd.vty")).ok();
+            self.bfd = Some(daemon(&self.netns, BFDD, self.dir.path())?);
+            self.await_socket("bfdd.vty")?;
         }
         if self.routing.is_none() {
             let socket = format!("{}.vty", name(self.program));
@@ -119,6 +137,9 @@ impl Frr {
     }
 
     fn end_with(&mut self, signal: Signal) -> Result<()> {
+        if let Some(mut bfd) = self.bfd.take() {
+            bfd.end_with(signal)?;
+        }
         for daemon in [&mut self.routing, &mut self.zebra] {
             daemon.take().context("FRR does not run")?.end_with(signal)?;
         }
@@ -165,14 +186,14 @@ impl Frr {
 
     /// The end of what both daemons have written.
     pub fn log_tail(&self) -> String {
-        let tails = [&self.zebra, &self.routing].into_iter().flatten().map(Background::log_tail);
+        let tails = [&self.zebra, &self.bfd, &self.routing].into_iter().flatten().map(Background::log_tail);
         tails.collect::<Vec<_>>().join("\n")
     }
 
     fn await_socket(&mut self, name: &str) -> Result<()> {
         let socket = self.dir.path().join(name);
         eventually(&format!("FRR's {name}"), START, || {
-            for daemon in [&mut self.zebra, &mut self.routing].into_iter().flatten() {
+            for daemon in [&mut self.zebra, &mut self.bfd, &mut self.routing].into_iter().flatten() {
                 daemon.alive()?;
             }
             Ok(socket.exists().then_some(()))

@@ -100,6 +100,26 @@ impl Underlay {
         Ok(true)
     }
 
+    /// Whether the routers of both sites send to each other's networks by the tunnel between them.
+    pub fn is_direct(&self, one: Site, other: Site) -> Result<bool> {
+        for (from, to) in [(one, other), (other, one)] {
+            let direct = format!("dev wg-{} ", to.name());
+            let routes = routes(&from.netns(), &to.prefix())?;
+            if !routes.iter().any(|route| format!("{route} ").contains(&direct)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Lets it pass again.
+    pub fn heal(&self, one: Site, other: Site) -> Result<()> {
+        for (from, to) in [(one, other), (other, one)] {
+            self.middle.ip(&format!("rule delete from {} to {} blackhole", from.endpoint(), to.endpoint()))?;
+        }
+        Ok(())
+    }
+
     /// Drops what passes between the two sites' routers, in the middle: their interfaces notice nothing.
     pub fn cut(&self, one: Site, other: Site) -> Result<()> {
         for (from, to) in [(one, other), (other, one)] {

@@ -6,25 +6,26 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::PATIENCE;
+use super::PATIENCE;
+use super::underlay::{SITES, Site};
 use crate::harness::frr::Frr;
 use crate::harness::netns::inside;
 use crate::harness::process::{Background, output_of};
 use crate::harness::wait::eventually;
-use crate::underlay::{SITES, Site};
 
 /// The three routers.
 pub struct Routers {
-    _frr: Vec<Frr>,
+    routers: Vec<Frr>,
     _tunnels: Vec<Background>,
     _dir: TempDir,
 }
 
 impl Routers {
-    /// Starts everything at all three sites at once.
-    pub fn start() -> Result<Self> {
+    /// Starts everything at all three sites at once, with this BFD profile on the tunnels if there is one: the lines below `profile`.
+    pub fn start(bfd: Option<&str>) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("wg-").tempdir()?;
         for site in SITES {
             let script = format!("umask 077; wg genkey > {0}.key && wg pubkey < {0}.key > {0}.pub", site.name());
@@ -44,13 +45,25 @@ impl Routers {
             })?;
         }
         let routers = std::thread::scope(|scope| {
-            let starts = SITES.map(|site| scope.spawn(move || Frr::start(&site.netns(), &ospfd_conf(site))));
+            let start = move |site: Site| match bfd {
+                None => Frr::start(&site.netns(), &ospfd_conf(site, "")),
+                Some(profile) => {
+                    let ospfd = ospfd_conf(site, " ip ospf bfd profile tunnel\n");
+                    Frr::start_with_bfd(&site.netns(), &ospfd, &format!("bfd\n profile tunnel\n{profile}"))
+                }
+            };
+            let starts = SITES.map(|site| scope.spawn(move || start(site)));
             starts
                 .into_iter()
                 .map(|start| start.join().unwrap_or_else(|_| bail!("starting FRR")))
                 .collect::<Result<_>>()
         })?;
-        Ok(Self { _frr: routers, _tunnels: tunnels, _dir: dir })
+        Ok(Self { routers, _tunnels: tunnels, _dir: dir })
+    }
+
+    /// What `vtysh` prints to a `show` command at a site, as JSON.
+    pub fn show(&self, site: Site, command: &str) -> Result<Value> {
+        self.routers[usize::from(site.0) - 1].show(command)
     }
 }
 
@@ -89,11 +102,11 @@ fn tunnel_script(site: Site, dir: &TempDir) -> Result<String> {
     Ok(script)
 }
 
-fn ospfd_conf(site: Site) -> String {
+fn ospfd_conf(site: Site, of_tunnels: &str) -> String {
     let mut conf = String::new();
     for other in site.others() {
         conf += &format!(
-            "interface wg-{}\n ip ospf area 0\n ip ospf network point-to-point\n ip ospf hello-interval 1\n ip ospf dead-interval 4\n",
+            "interface wg-{}\n ip ospf area 0\n ip ospf network point-to-point\n ip ospf hello-interval 1\n ip ospf dead-interval 4\n{of_tunnels}",
             other.name()
         );
     }

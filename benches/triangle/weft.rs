@@ -5,27 +5,29 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 use tempfile::TempDir;
 
+use super::underlay::{SITES, Site};
 use crate::harness::netns::inside;
 use crate::harness::process::{Background, output_of};
-use crate::underlay::{SITES, Site};
 
 const WEFT: &str = env!("CARGO_BIN_EXE_weft");
 
 /// The three daemons.
 pub struct Routers {
     _daemons: Vec<Background>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Routers {
-    /// Writes the mesh file and starts the daemons. Keys are made before, as an operator would.
-    pub fn start() -> Result<Self> {
+    /// Writes the mesh file and starts the daemons; `ospf` are further lines of `[ospf]`. Keys are made before, as an operator would.
+    pub fn start(ospf: &str) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("weft-").tempdir()?;
-        let mut mesh = "[mesh]\nname = \"bench\"\nloopbacks = \"10.255.0.0/16\"\nbackend = \"userspace\"\n\n\
-                        [ospf]\nhello_interval = \"1s\"\ndead_interval = \"4s\"\n"
-            .to_owned();
+        let mut mesh = format!(
+            "[mesh]\nname = \"bench\"\nloopbacks = \"10.255.0.0/16\"\nbackend = \"userspace\"\n\n\
+             [ospf]\nhello_interval = \"1s\"\ndead_interval = \"4s\"\n{ospf}"
+        );
         for site in SITES {
             let key = dir.path().join(format!("{}.key", site.name()));
             let public = output_of(Command::new(WEFT).arg("keygen").arg("--out").arg(&key))?;
@@ -55,6 +57,13 @@ impl Routers {
             Background::start(&format!("weft-{}", site.name()), command, dir.path())
         };
         let daemons = SITES.into_iter().map(daemon).collect::<Result<_>>()?;
-        Ok(Self { _daemons: daemons, _dir: dir })
+        Ok(Self { _daemons: daemons, dir })
+    }
+
+    /// What `weft ARGUMENTS --json` prints at a site.
+    pub fn ask(&self, site: Site, arguments: &str) -> Result<Value> {
+        let run_dir = self.dir.path().join(format!("{}.run", site.name()));
+        let mut command = inside(&site.netns(), &format!("{WEFT} {arguments} --json --run-dir {}", run_dir.display()));
+        serde_json::from_str(&output_of(&mut command)?).context("reading what weft prints")
     }
 }
