@@ -23,7 +23,7 @@ use crate::io::Output;
 use crate::protection::Protection;
 #[cfg(test)]
 use crate::route::Protector;
-use crate::route::{News, Surroundings};
+use crate::route::{Area, News};
 use crate::state::alternates::{AlternatesPass, Concerned};
 use crate::state::engine::Engine;
 use crate::state::timers::TimerKey;
@@ -100,7 +100,7 @@ impl Engine {
             let former = self.alternates.areas.remove(&area);
             let surroundings = self.with_inputs(|inputs| {
                 let of_area = inputs.areas.iter().find(|inputs| inputs.area == area)?;
-                Surroundings::new(inputs, of_area, former)
+                Area::new(inputs, of_area, former)
             });
             let Some((surroundings, news)) = surroundings else { continue };
             match news {
@@ -164,7 +164,7 @@ impl Engine {
         }
         self.with_inputs(|inputs| {
             let areas = inputs.areas.iter().filter_map(|of_area| {
-                let (mut surroundings, _) = Surroundings::new(inputs, of_area, None)?;
+                let (mut surroundings, _) = Area::new(inputs, of_area, None)?;
                 while !surroundings.is_complete() {
                     surroundings.advance();
                 }

@@ -25,7 +25,7 @@ mod virtual_link;
 mod tests;
 
 pub(crate) use affected::Affected;
-pub(crate) use alternates::{News, Protector, Surroundings};
+pub(crate) use alternates::{Area, News, Protector};
 #[cfg(test)]
 pub(crate) use at_once::calculate;
 pub(crate) use changes::{Changes, Made};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::ids::{AreaId, Prefix};
 use crate::io::Route;
 use crate::protection::Protection;
-use crate::route::{Protector, Surroundings};
+use crate::route::{Area, Protector};
 
 /// The most changed destinations that are remembered one by one.
 const MAX_DESTINATIONS: usize = 4096;
@@ -15,7 +15,7 @@ const MAX_DESTINATIONS: usize = 4096;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AlternatesState {
     /// The areas as they were when the last calculation began.
-    pub(crate) areas: BTreeMap<AreaId, Surroundings>,
+    pub(crate) areas: BTreeMap<AreaId, Area>,
     /// The protection of each route.
     pub(crate) protection: BTreeMap<Prefix, Arc<Protection>>,
     /// The areas that have to be read again.

@@ -14,6 +14,61 @@ use crate::origination::stub_router::MAX_LINK_METRIC;
 
 /// An area as the choice of alternates sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Area {
+    /// This router has one neighbour there at most, so that there is no alternate. Nothing else is known of the area.
+    Single,
+    /// It may have several.
+    Several(Box<Surroundings>),
+}
+
+impl Area {
+    /// Reads the area, and takes over from `former` the distances that are the same. `None` if this router is not in the area's graph.
+    pub(crate) fn new(inputs: &RouteInputs<'_>, area: &AreaInputs<'_>, former: Option<Self>) -> Option<(Self, News)> {
+        let is_link = |peer: &Peer| matches!(peer, Peer::Router { .. });
+        let peers = || area.adjacencies.iter().map(|adjacency| &adjacency.peer);
+        if peers().all(|peer| !matches!(peer, Peer::Network { .. })) && peers().filter(|peer| is_link(peer)).count() < 2
+        {
+            let news = match former {
+                Some(Self::Single) => News::Networks(BTreeSet::new()),
+                _ => News::Anything,
+            };
+            return Some((Self::Single, news));
+        }
+        let former = match former {
+            Some(Self::Several(former)) => Some(*former),
+            Some(Self::Single) | None => None,
+        };
+        let (now, news) = Surroundings::new(inputs, area, former)?;
+        Some((Self::Several(Box::new(now)), news))
+    }
+
+    /// Whether the distances from all neighbours are known.
+    pub(crate) fn is_complete(&self) -> bool {
+        match self {
+            Self::Single => true,
+            Self::Several(surroundings) => surroundings.missing.is_empty(),
+        }
+    }
+
+    /// Number of vertices and edges of the area's graph.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Single => 0,
+            Self::Several(surroundings) => surroundings.topology.size(),
+        }
+    }
+
+    /// Calculates the distances from the next vertex; returns how many vertices and edges were examined.
+    pub(crate) fn advance(&mut self) -> usize {
+        match self {
+            Self::Single => 0,
+            Self::Several(surroundings) => surroundings.advance(),
+        }
+    }
+}
+
+/// What is known of an area in which this router may have several neighbours.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Surroundings {
     pub(super) topology: Topology,
     /// This router.
@@ -72,7 +127,7 @@ impl Place {
 
 impl Surroundings {
     /// Reads the area, and takes over from `former` the distances that are the same. `None` if this router is not in the area's graph.
-    pub(crate) fn new(inputs: &RouteInputs<'_>, area: &AreaInputs<'_>, former: Option<Self>) -> Option<(Self, News)> {
+    fn new(inputs: &RouteInputs<'_>, area: &AreaInputs<'_>, former: Option<Self>) -> Option<(Self, News)> {
         let graph = &Graph::new(area.lsdb, inputs.now);
         let judge = &Judge::new(inputs.policy);
         let root = graph.router(inputs.router_id)?;
@@ -112,18 +167,8 @@ impl Surroundings {
         News::Networks(all.filter(differs).copied().collect())
     }
 
-    /// Whether the distances from all neighbours are known.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.missing.is_empty()
-    }
-
-    /// Number of vertices and edges of the area's graph.
-    pub(crate) fn size(&self) -> usize {
-        self.topology.size()
-    }
-
     /// Calculates the distances from the next vertex; returns how many vertices and edges were examined.
-    pub(crate) fn advance(&mut self) -> usize {
+    fn advance(&mut self) -> usize {
         let Some(vertex) = self.missing.pop_first() else { return 0 };
         self.trees.insert(vertex, Distances::new(&self.topology, vertex, |_| true));
         self.topology.size()
@@ -136,10 +181,16 @@ impl Surroundings {
 }
 
 #[cfg(test)]
-impl Surroundings {
+impl Area {
     /// Whether all but the networks is the same for the choice of alternates.
     pub(super) fn has_same_distances(&self, other: &Self) -> bool {
-        (&self.trees, &self.neighbors, &self.lans) == (&other.trees, &other.neighbors, &other.lans)
+        match (self, other) {
+            (Self::Single, Self::Single) => true,
+            (Self::Several(one), Self::Several(other)) => {
+                (&one.trees, &one.neighbors, &one.lans) == (&other.trees, &other.neighbors, &other.lans)
+            }
+            _ => false,
+        }
     }
 }
 

@@ -17,5 +17,5 @@ mod places;
 mod tests;
 mod topology;
 
-pub(crate) use area::{News, Surroundings};
+pub(crate) use area::{Area, News};
 pub(crate) use places::Protector;

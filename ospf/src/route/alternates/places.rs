@@ -8,12 +8,12 @@ use super::super::inputs::{AreaInputs, RouteInputs};
 use super::super::inter_area::Inside;
 use super::super::policy::{Judge, Verdict};
 use super::super::table::Calculation;
-use super::area::{Place, Surroundings};
+use super::area::{Area, Place, Surroundings};
 use super::choice::{Choice, Destination};
 use crate::config::{AreaKind, ExternalMetric, ExternalRouting};
 use crate::ids::{AreaId, LinkStateId, LsaType, Prefix, RouterId};
 use crate::io::{Nexthop, Route, RouteKind};
-use crate::protection::Protection;
+use crate::protection::{Protection, Unprotected};
 use crate::state::lsdb::Entry;
 use crate::wire::{LS_INFINITY, LsaBody, RouterFlags};
 
@@ -40,7 +40,7 @@ impl Protector {
         &mut self,
         inputs: &RouteInputs<'_>,
         latest: &Calculation,
-        areas: &BTreeMap<AreaId, Surroundings>,
+        areas: &BTreeMap<AreaId, Area>,
         prefix: Prefix,
     ) -> Option<Arc<Protection>> {
         let route = latest.table.networks.get(&prefix)?;
@@ -49,7 +49,14 @@ impl Protector {
             return None;
         }
         let of_area = inputs.areas.iter().find(|area| area.area == route.area)?;
-        let surroundings = areas.get(&route.area)?;
+        let surroundings = match areas.get(&route.area)? {
+            Area::Single => {
+                let single = |&nexthop: &Nexthop| (nexthop, Err(Unprotected::NoOtherNeighbor));
+                let nexthops = route.nexthops.iter().map(single).collect();
+                return Some(Arc::new(Protection { nexthops, backup: None }));
+            }
+            Area::Several(surroundings) => surroundings,
+        };
         let inside = Inside { internal: &latest.internal, inter_area: &latest.inter_area };
         let search = Search { inputs, inside, area: of_area, surroundings };
         let destination = search.destination(prefix, route);

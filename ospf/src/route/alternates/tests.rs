@@ -18,21 +18,20 @@ use crate::route::policy::Verdict;
 use crate::route::tests::kit::{Net, host, loopback, prefix};
 
 /// The area of a network as one of its routers sees it.
-fn surroundings(net: &Net, root: u32) -> Surroundings {
+fn area(net: &Net, root: u32) -> Area {
     net.with_inputs(root, |inputs| {
-        let (mut surroundings, news) =
-            Surroundings::new(inputs, &inputs.areas[0], None).expect("a router of the network");
+        let (mut area, news) = Area::new(inputs, &inputs.areas[0], None).expect("a router of the network");
         assert_eq!(news, News::Anything);
-        while !surroundings.is_complete() {
-            assert!(surroundings.advance() > 0);
+        while !area.is_complete() {
+            assert!(area.advance() > 0);
         }
-        surroundings
+        area
     })
 }
 
 /// The protection of the route from a router to a destination, as the engine determines it.
 fn protection(net: &Net, root: u32, destination: Prefix) -> Option<Protection> {
-    let areas = BTreeMap::from([(AreaId::BACKBONE, surroundings(net, root))]);
+    let areas = BTreeMap::from([(AreaId::BACKBONE, area(net, root))]);
     let latest = net.routes(root);
     let protection =
         net.with_inputs(root, |inputs| Protector::default().protection(inputs, &latest, &areas, destination));
@@ -41,7 +40,7 @@ fn protection(net: &Net, root: u32, destination: Prefix) -> Option<Protection> {
 
 /// All alternates for one next hop of the route to a router's loopback address.
 fn alternates(net: &Net, root: u32, destination: Prefix, primary: Nexthop) -> Result<Vec<Alternate>, Unprotected> {
-    let area = surroundings(net, root);
+    let Area::Several(area) = area(net, root) else { return Err(Unprotected::NoOtherNeighbor) };
     let nexthops = net.routes(root).table.networks[&destination].nexthops.clone();
     let places = area.networks[&destination].iter().filter(|place| place.vertex != area.root).copied().collect();
     let destination = Destination { places, elsewhere: BTreeSet::new() };
@@ -369,11 +368,11 @@ proptest! {
             after.links[changed].2 = cost;
         }
         let root = 1;
-        let former = surroundings(&before.build(), root);
-        let fresh = surroundings(&after.build(), root);
+        let former = area(&before.build(), root);
+        let fresh = area(&after.build(), root);
         let net = after.build();
         let taken = net.with_inputs(root, |inputs| {
-            let (mut taken, news) = Surroundings::new(inputs, &inputs.areas[0], Some(former.clone())).expect("a router");
+            let (mut taken, news) = Area::new(inputs, &inputs.areas[0], Some(former.clone())).expect("a router");
             let complete = taken.is_complete();
             while !taken.is_complete() {
                 taken.advance();

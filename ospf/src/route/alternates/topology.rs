@@ -62,19 +62,27 @@ impl Topology {
             let from = topology.edges.len();
             topology.first_edge.push(number(from));
             topology.edges.extend(graph.edges(vertex).iter().map(|edge| (edge.target, edge.metric)));
-            // The least cost of parallel links comes first.
-            topology.edges[from..].sort_unstable();
-            let mut kept = from;
-            for index in from..topology.edges.len() {
-                if kept == from || topology.edges[kept - 1].0 != topology.edges[index].0 {
-                    topology.edges[kept] = topology.edges[index];
-                    kept += 1;
-                }
-            }
-            topology.edges.truncate(kept);
+            topology.keep_cheapest(from);
         }
         topology.first_edge.push(number(topology.edges.len()));
         topology
+    }
+
+    /// Sorts the edges from `from` on, which are those of one vertex, and keeps the least cost for each target.
+    fn keep_cheapest(&mut self, from: usize) {
+        // The links of most Router-LSAs are in order.
+        if self.edges[from..].is_sorted_by(|one, other| one.0 < other.0) {
+            return;
+        }
+        self.edges[from..].sort_unstable();
+        let mut kept = from;
+        for index in from..self.edges.len() {
+            if kept == from || self.edges[kept - 1].0 != self.edges[index].0 {
+                self.edges[kept] = self.edges[index];
+                kept += 1;
+            }
+        }
+        self.edges.truncate(kept);
     }
 
     /// Number of vertices and edges, which is what a calculation of distances costs.
