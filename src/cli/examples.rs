@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Commands without `weft`, and an example of each.
-const EXAMPLES: [(&str, &str); 44] = [
+const EXAMPLES: [(&str, &str); 45] = [
     ("", "status"),
     ("run", "run /etc/weft/mesh.toml --key /etc/weft/site.key"),
     ("plan", "plan mesh.toml --steps"),
@@ -12,7 +12,8 @@ const EXAMPLES: [(&str, &str); 44] = [
     ("status", "status --json"),
     ("stub-router", "stub-router on"),
     ("show neighbors", "show neighbors --detail"),
-    ("show routes", "show routes --json"),
+    ("show routes", "show routes --backup"),
+    ("show protection", "show protection"),
     ("show tunnels", "show tunnels"),
     ("show interfaces", "show interfaces --detail"),
     ("show lsdb", "show lsdb --type external --router 10.255.0.2 --brief"),

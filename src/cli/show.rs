@@ -32,7 +32,13 @@ enum What {
     /// BFD sessions: state, intervals, and why they were last down.
     Bfd,
     /// Routes that OSPF computed, and what the kernel has of each.
-    Routes,
+    Routes {
+        /// Show where packets go at once when the next hops of each fail.
+        #[arg(long)]
+        backup: bool,
+    },
+    /// How many destinations have another way at once when a next hop fails, and which have not and why.
+    Protection,
     /// WireGuard tunnels.
     Tunnels,
     /// OSPF interfaces: state, cost, timers, and the packets refused.
@@ -115,7 +121,9 @@ impl Args {
             What::Neighbors { detail: false } => self.rows(Noun::Neighbors, show::neighbors),
             What::Neighbors { detail: true } => self.rows(Noun::Neighbors, show::neighbors_in_detail),
             What::Bfd => self.rows(Noun::Bfd, show::sessions),
-            What::Routes => self.rows(Noun::Routes, show::routes),
+            What::Routes { backup: false } => self.rows(Noun::Routes, show::routes),
+            What::Routes { backup: true } => self.rows(Noun::Routes, show::routes_with_backups),
+            What::Protection => self.show(Request::show(Noun::Protection), show::protection),
             What::Tunnels => self.rows(Noun::Tunnels, show::tunnels),
             What::Interfaces { detail: false } => self.rows(Noun::Interfaces, show::interfaces),
             What::Interfaces { detail: true } => self.rows(Noun::Interfaces, show::interfaces_in_detail),

@@ -149,6 +149,8 @@ pub enum Noun {
     Bfd,
     /// Routes that OSPF computed.
     Routes,
+    /// How many destinations have alternates; a single item.
+    Protection,
     /// WireGuard tunnels.
     Tunnels,
     /// OSPF interfaces.

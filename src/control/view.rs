@@ -275,6 +275,60 @@ pub struct Route {
     pub type2_metric: Option<u32>,
     /// What the kernel has for the destination.
     pub kernel: KernelState,
+    /// Where packets go at once when all next hops fail; `null` if there is no such way.
+    #[serde(default)]
+    pub backup: Option<Backup>,
+    /// Why a next hop has nothing that takes its place: neither `backup` nor another next hop. `null` if each of them has, and where no
+    /// packets are sent to another router.
+    #[serde(default)]
+    pub unprotected: Option<Unprotected>,
+}
+
+/// A loop-free alternate (RFC 5286): a next hop from which no packet comes back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Backup {
+    /// Outgoing interface.
+    pub interface: String,
+    /// Gateway.
+    pub via: Option<Ipv4Addr>,
+    /// The neighbour that it leads to, by its router id.
+    pub router_id: Ipv4Addr,
+    /// The site of the neighbour; `null` for a router that is no site.
+    pub site: Option<String>,
+    /// The cost of the way by this neighbour; for external-2, the cost to the router that originates the destination.
+    pub metric: u32,
+    /// Whether the way avoids the link that it protects.
+    pub link_protecting: bool,
+    /// Whether it avoids the router behind that link, too; `false` where that router is the destination.
+    pub node_protecting: bool,
+    /// Whether the neighbour is nearer to the destination than this router.
+    pub downstream: bool,
+}
+
+/// How many destinations are protected against the failure of a next hop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Protection {
+    /// Whether alternates are calculated: `fast_reroute` of the mesh file.
+    pub fast_reroute: bool,
+    /// Destinations of which packets are sent to other routers.
+    pub prefixes: u64,
+    /// How many of them have another way at once when the link of any of their next hops fails.
+    pub link_protected: u64,
+    /// How many of them have another way at once when the router behind any of their next hops fails.
+    pub node_protected: u64,
+    /// The others, by the reason.
+    pub unprotected: Vec<UnprotectedPrefixes>,
+}
+
+/// Destinations that are not protected against the failure of a link.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnprotectedPrefixes {
+    /// Why not.
+    pub reason: Unprotected,
+    /// Their number.
+    pub count: u64,
+    /// The first of them.
+    pub prefixes: Vec<String>,
 }
 
 /// A next hop of a route.

@@ -33,6 +33,7 @@ mod offline_withdrawal;
 mod overrides;
 mod paths;
 mod privileges;
+mod protection;
 mod removal;
 mod renaming;
 mod report;

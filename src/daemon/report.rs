@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use ospf::wire::{Lsa, LsaBody, Options, RouterFlags};
@@ -41,6 +42,7 @@ pub(super) struct Report<'a> {
     pub ids: &'a InterfaceIds,
     pub paths: &'a Paths,
     pub routes: &'a BTreeMap<Prefix, ospf::Route>,
+    pub protections: &'a BTreeMap<Prefix, Arc<ospf::Protection>>,
     pub rib: &'a Rib,
     pub forwarding: Forwarding<'a>,
     pub observed: &'a Observed,
@@ -337,6 +339,7 @@ impl Report<'_> {
     }
 
     fn route(&self, prefix: Prefix, route: &ospf::Route) -> view::Route {
+        let (backup, unprotected) = self.backup(prefix, route);
         view::Route {
             prefix: prefix.to_string(),
             kind: route.kind.into(),
@@ -347,6 +350,8 @@ impl Report<'_> {
             originator_sites: route.originators.iter().map(|router| self.site_of(*router)).collect(),
             tag: route.tag,
             type2_metric: (route.kind == RouteKind::External2).then_some(route.metric),
+            backup,
+            unprotected,
             kernel: match self.forwarding.presence(prefix, self.rib.used(prefix)) {
                 KernelState::Installed if self.checks.overrides.covers(prefix) => KernelState::Overridden,
                 presence => presence,
@@ -442,7 +447,7 @@ impl Report<'_> {
         }
     }
 
-    fn site_of(&self, router_id: RouterId) -> Option<String> {
+    pub(super) fn site_of(&self, router_id: RouterId) -> Option<String> {
         // The sites are ordered by id, and so are their loopback addresses.
         let sites = &self.local.mesh.sites;
         let found = sites.binary_search_by_key(&Ipv4Addr::from(router_id), |site| site.loopback);

@@ -42,6 +42,22 @@ impl From<Reason> for view::DropReason {
     }
 }
 
+impl From<ospf::Unprotected> for view::Unprotected {
+    fn from(reason: ospf::Unprotected) -> Self {
+        use ospf::Unprotected;
+        match reason {
+            Unprotected::NoOtherNeighbor => Self::NoOtherNeighbor,
+            Unprotected::MaxLinkMetric => Self::MaxLinkMetric,
+            Unprotected::NoOtherPath => Self::NoOtherPath,
+            Unprotected::NotLoopFree => Self::NotLoopFree,
+            Unprotected::SameFate => Self::SameFate,
+            Unprotected::Refused => Self::Refused,
+            Unprotected::VirtualLinks => Self::VirtualLinks,
+            Unprotected::OtherArea => Self::OtherArea,
+        }
+    }
+}
+
 impl From<NeighborState> for view::NeighborState {
     fn from(state: NeighborState) -> Self {
         match state {

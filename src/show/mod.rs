@@ -10,7 +10,8 @@ mod table;
 pub use detail::{interfaces_in_detail, neighbors_in_detail};
 pub use filters::filters;
 pub use nouns::{
-    areas, border_routers, interfaces, limits, lsdb, lsdb_in_brief, neighbors, routes, sessions, spf, tunnels,
+    areas, border_routers, interfaces, limits, lsdb, lsdb_in_brief, neighbors, protection, routes, routes_with_backups,
+    sessions, spf, tunnels,
 };
 pub use segments::{segments, traces};
 pub use status::status;

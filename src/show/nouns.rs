@@ -3,7 +3,8 @@
 use super::table::{Table, duration, octets};
 use crate::control::view::{
     Area, BfdSession, BfdState, BorderRouter, Interface, InterfaceState, KeyStanding, Limit, LimitState, Lsa, Neighbor,
-    NeighborRole, NeighborState, NetworkType, Nexthop, Route, Spf, Tunnel, TunnelState, Uplink,
+    NeighborRole, NeighborState, NetworkType, Nexthop, Protection, Route, Spf, Tunnel, TunnelState, Unprotected,
+    UnprotectedPrefixes, Uplink,
 };
 
 const INDENT: &str = "  ";
@@ -120,6 +121,72 @@ pub fn routes(routes: &[Route]) -> String {
         }
     }
     table.render(INDENT)
+}
+
+/// Routes by prefix with what takes the place of their next hops, with a line for each further next hop.
+pub fn routes_with_backups(routes: &[Route]) -> String {
+    let mut table = Table::new(&["PREFIX", "METRIC", "NEXT HOP", "BACKUP", "METRIC", "PROTECTS FROM THE FAILURE OF"])
+        .sparing(&["METRIC"]);
+    for route in routes {
+        let mut hops = route.nexthops.iter().map(nexthop);
+        let (backup, metric, from) = match (&route.backup, route.unprotected) {
+            (Some(backup), _) => {
+                let via = backup.via.map_or_else(String::new, |via| format!("{via} "));
+                let from = match (backup.link_protecting, backup.node_protecting) {
+                    (true, true) => "link and router",
+                    (true, false) => "link",
+                    (false, _) => "router",
+                };
+                (format!("{via}{}", backup.interface), backup.metric.to_string(), from.to_owned())
+            }
+            (None, Some(reason)) => ("-".to_owned(), String::new(), format!("nothing: {}", why(reason))),
+            (None, None) if route.nexthops.len() > 1 => {
+                ("each other".to_owned(), String::new(), "one of them".to_owned())
+            }
+            (None, None) => ("-".to_owned(), String::new(), "-".to_owned()),
+        };
+        let first = hops.next().unwrap_or_else(|| "-".to_owned());
+        table.row([route.prefix.clone(), route.metric.to_string(), first, backup, metric, from]);
+        let blank = String::new;
+        for hop in hops {
+            table.row([blank(), blank(), hop, blank(), blank(), blank()]);
+        }
+    }
+    table.render(INDENT)
+}
+
+/// How many destinations are protected, and which are not and why.
+pub fn protection(protection: &Protection) -> String {
+    if !protection.fast_reroute {
+        return "fast reroute is off: set `fast_reroute = true` in `[ospf]`\n".to_owned();
+    }
+    let Protection { prefixes, link_protected, node_protected, unprotected, .. } = protection;
+    let mut text = format!(
+        "{link_protected} of {prefixes} destinations have another way at once when a link fails, {node_protected} when a router fails\n"
+    );
+    for UnprotectedPrefixes { reason, count, prefixes } in unprotected {
+        let more = count.saturating_sub(prefixes.len() as u64);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        text.push_str(&format!("  not {}{more}: {}\n", prefixes.join(", "), why(*reason)));
+    }
+    text
+}
+
+/// Why a next hop has no alternate, in words.
+fn why(reason: Unprotected) -> &'static str {
+    match reason {
+        Unprotected::Pending => "alternates have not been calculated yet",
+        Unprotected::Off => "fast reroute is off",
+        Unprotected::NoOtherNeighbor => "there is no other neighbor in the area",
+        Unprotected::MaxLinkMetric => "each other link has cost 65535: there is a stub router at an end of it",
+        Unprotected::NoOtherPath => "no other neighbor has a path that is known here",
+        Unprotected::NotLoopFree => "each other neighbor may send packets back",
+        Unprotected::SameFate => "each other path may use what fails",
+        Unprotected::Refused => "other paths end at routers that are not accepted as origin",
+        Unprotected::VirtualLinks => "there are virtual links in the area",
+        Unprotected::OtherArea => "a next hop is in another area",
+        Unprotected::Unknown => "for a reason that this version does not know",
+    }
 }
 
 /// Interfaces, those that are down first. Lines about refused packets and LSAs, and about keys that are not valid, precede them.

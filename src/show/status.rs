@@ -83,6 +83,8 @@ mod tests {
             tag: 0,
             type2_metric: None,
             kernel,
+            backup: None,
+            unprotected: None,
         }
     }
 

@@ -206,6 +206,7 @@ impl Daemon {
             Noun::BorderRouters => whole(&report.border_routers()),
             Noun::Limits => whole(&report.limits()),
             Noun::Spf => whole(&report.spf()),
+            Noun::Protection => whole(&report.protection()),
             Noun::Filters => {
                 let (dropped, refused) = gathered.drops.as_ref().context("the ruleset was not listed")?;
                 whole(&report.filters(dropped, refused))
@@ -229,6 +230,7 @@ impl Daemon {
             ids: self.router.ids(),
             paths: &self.paths,
             routes: self.router.routes(),
+            protections: self.router.protections(),
             rib: &self.rib,
             forwarding: self.basis().forwarding(),
             observed: self.host.observed(),

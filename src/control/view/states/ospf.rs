@@ -213,6 +213,30 @@ words! {
         /// Others send traffic through it only where there is no other way.
         Stub = "stub",
     }
+
+    /// Why a next hop of a route has no alternate: the nearest reason, of all neighbours.
+    Unprotected {
+        /// Alternates have not been calculated yet.
+        Pending = "pending",
+        /// The mesh file switches alternates off.
+        Off = "off",
+        /// This router has no other neighbour in the area.
+        NoOtherNeighbor = "no-other-neighbor",
+        /// Every other link has cost 65535 in one direction.
+        MaxLinkMetric = "max-link-metric",
+        /// No other neighbour is known to have a path.
+        NoOtherPath = "no-other-path",
+        /// Every other neighbour that has a path may send packets back to this router.
+        NotLoopFree = "not-loop-free",
+        /// Every neighbour that sends no packets back may send them by what fails.
+        SameFate = "same-fate",
+        /// Other paths end at routers that are not accepted as origin of the destination.
+        Refused = "refused",
+        /// There are virtual links in the area.
+        VirtualLinks = "virtual-links",
+        /// The next hop is in another area than the route.
+        OtherArea = "other-area",
+    }
 }
 
 impl NetworkType {

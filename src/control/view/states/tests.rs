@@ -108,6 +108,18 @@ fn every_word_about_ospf_is_what_scripts_know() {
         }
         VirtualLinkObstacle { NoPath = "no-path", NoAddress = "no-address" }
         AreaKind { Normal = "normal", Stub = "stub", Nssa = "nssa" }
+        Unprotected {
+            Pending = "pending",
+            Off = "off",
+            NoOtherNeighbor = "no-other-neighbor",
+            MaxLinkMetric = "max-link-metric",
+            NoOtherPath = "no-other-path",
+            NotLoopFree = "not-loop-free",
+            SameFate = "same-fate",
+            Refused = "refused",
+            VirtualLinks = "virtual-links",
+            OtherArea = "other-area",
+        }
         PathType {
             IntraArea = "intra-area",
             InterArea = "inter-area",
