@@ -85,6 +85,59 @@ fn a_cut_path_is_gone_around_long_before_the_dead_interval() -> Result<()> {
     lab.down()
 }
 
+/// Routes are calculated ten seconds after a change and not before: until then, only alternates lead around what has failed.
+#[test]
+fn alternates_carry_before_any_route_is_calculated() -> Result<()> {
+    let late = "{ initial = \"10s\", short = \"10s\", long = \"10s\", time_to_learn = \"10s\", holddown = \"20s\" }";
+    let lab = Lab::up("t-alternate", &triangle("t-alternate", &format!("true\nspf_delay = {late}")))?;
+    await_states(&lab, "Up")?;
+    let host = lab.lan_host("osaka")?;
+    lab.await_ping("taipei-lan", host, 2 * SETTLED)?;
+    lab.await_ping("osaka-lan", lab.lan_host("taipei")?, 2 * SETTLED)?;
+    let by_seoul =
+        |route: &Value| route["backup"]["interface"] == "wg-seoul" && route["backup"]["node_protecting"] == false;
+    let route = || -> Result<Value> {
+        let routes = lab.ask_json("taipei", "show routes")?;
+        let routes = routes.as_array().context("routes")?;
+        Ok(routes.iter().find(|route| route["prefix"] == "10.2.0.0/16").context("no route to osaka's prefix")?.clone())
+    };
+    eventually("an alternate by seoul", SETTLED, || Ok(by_seoul(&route()?).then_some(())))
+        .with_context(|| format!("{:?}", route()))?;
+    for site in ["taipei", "osaka"] {
+        eventually(&format!("all routes of {site} to be protected"), SETTLED, || {
+            let shown = lab.ask_json(site, "show protection")?;
+            Ok((shown["link_protected"] == shown["prefixes"] && shown["unprotected"] == serde_json::json!([]))
+                .then_some(()))
+        })?;
+    }
+    let table = lab.ask("taipei", "show routes --backup")?;
+    ensure!(
+        table.lines().any(|line| line.contains("10.2.0.0/16") && line.contains("wg-seoul") && line.ends_with("link")),
+        "{table}"
+    );
+
+    let calculations = || -> Result<u64> { lab.ask_json("taipei", "show spf")?["runs"].as_u64().context("runs") };
+    let (stream, before) = (Stream::start(&lab.netns("taipei-lan"), host)?, calculations()?);
+    lab.cut("taipei", "osaka")?;
+    eventually("the kernel to send by seoul", REROUTED, || {
+        Ok(lab.ip("taipei", "route get 10.2.0.2")?.contains("wg-seoul").then_some(()))
+    })?;
+    let from = stream.sent();
+    eventually("the way around", SETTLED, || Ok((stream.answered_since(from) > 10).then_some(())))?;
+    ensure!(calculations()? == before, "routes were calculated meanwhile: the test shows nothing");
+    ensure!(route()?["nexthops"][0]["interface"] == "wg-osaka", "OSPF has another route already: {}", route()?);
+    // Then OSPF comes to the same end, and no packet notices.
+    let settled = stream.sent();
+    eventually("the calculated route", 2 * SETTLED, || {
+        Ok((route()?["nexthops"][0]["interface"] == "wg-seoul" && stream.answered_since(settled) > 100).then_some(()))
+    })?;
+    let count = stream.finish()?;
+    ensure!(count.lost() > 0 && INTERVAL * u32::from(count.lost()) < REROUTED, "{count:?}");
+    let shown = lab.ask_json("taipei", "show protection")?;
+    ensure!(shown["unprotected"][0]["reason"] == "no-other-neighbor", "{shown}");
+    lab.down()
+}
+
 #[test]
 fn sessions_outlive_the_daemon_and_end_without_a_failure_when_the_mesh_file_has_them_no_more() -> Result<()> {
     let mut lab = Lab::up("t-bfdlife", &triangle("t-bfdlife", "{ interval = \"50ms\", multiplier = 5 }"))?;

@@ -11,6 +11,7 @@ use crate::io::{Addressing, Nexthop, Route, RouteKind};
 use crate::machine::interface::InterfaceState;
 use crate::machine::neighbor::NeighborState;
 use crate::machine::spf_delay::SpfState;
+use crate::protection::Protection;
 use crate::refusal::Refusal;
 use crate::route::{Refused, VirtualLinkObstacle};
 use crate::state::counters::Counters;
@@ -292,6 +293,13 @@ impl Engine {
         // RFC 3623 §2: during a graceful restart the routes of the previous incarnation are in use, which this engine does not know.
         let known = if self.is_restarting() { 0 } else { usize::MAX };
         self.calculation.latest.table.routes().take(known)
+    }
+
+    /// The alternates of routes ([`Config::alternates`]), in the order of the prefixes.
+    ///
+    /// [`Config::alternates`]: crate::Config::alternates
+    pub fn protections(&self) -> impl ExactSizeIterator<Item = (Prefix, &Protection)> {
+        self.alternates.protection.iter().map(|(&prefix, protection)| (prefix, protection.as_ref()))
     }
 
     /// Paths to area border routers and AS boundary routers as last calculated, by router and area.

@@ -294,6 +294,58 @@ pub fn first_loop(network: &Network, is_explained: impl Fn(Prefix) -> bool) -> O
     }
 }
 
+/// Returns alternates from which a packet may come back to the router that has them, or by which it may meet a failed router that they are
+/// to avoid, if all other routers forward by their routes. When a network has been quiet for a while, there are none.
+pub(crate) fn bad_alternates(network: &Network) -> impl Iterator<Item = Disagreement> {
+    let engines = || network.situation().running().filter_map(|router| Some((router, network.engine(router)?)));
+    let tables: BTreeMap<RouterIndex, BTreeMap<Prefix, &Route>> =
+        engines().map(|(router, engine)| (router, engine.routes().collect())).collect();
+    let protections = engines().flat_map(|(router, engine)| engine.protections().map(move |one| (router, one)));
+    let alternates = protections.flat_map(|(router, (prefix, protection))| {
+        let found = protection.nexthops.iter().filter_map(|(primary, found)| Some((*primary, *found.as_ref().ok()?)));
+        found.map(move |(primary, alternate)| (router, prefix, primary, alternate))
+    });
+    let bad = alternates.filter_map(|(router, prefix, primary, alternate)| {
+        let failed = next_router(network, router, &primary).filter(|_| alternate.node_protecting);
+        let mut way: Vec<(RouterIndex, Option<Route>)> = Vec::new();
+        let mut next: Vec<_> = next_router(network, router, &alternate.nexthop).into_iter().collect();
+        while let Some(here) = next.pop() {
+            if way.iter().any(|(before, _)| *before == here) {
+                continue;
+            }
+            let route = entry(network, &tables, here, prefix);
+            way.push((here, route.cloned()));
+            if here == router || Some(here) == failed {
+                let route = entry(network, &tables, router, prefix).cloned();
+                return Some(Disagreement::Alternate { router, prefix, alternate, way, route });
+            }
+            let hops = route.into_iter().flat_map(|route| &route.nexthops);
+            next.extend(hops.filter_map(|hop| next_router(network, here, hop)));
+        }
+        None
+    });
+    bad.collect::<Vec<_>>().into_iter()
+}
+
+/// Returns the route by which a router forwards packets to a destination; `None` if they have arrived, or are dropped.
+fn entry<'a>(
+    network: &Network,
+    tables: &BTreeMap<RouterIndex, BTreeMap<Prefix, &'a Route>>,
+    router: RouterIndex,
+    prefix: Prefix,
+) -> Option<&'a Route> {
+    let table = tables.get(&router)?;
+    // Its own addresses and networks have no entry, and what it brings in from outside it knows from there.
+    let topology = network.situation().configured_at(router);
+    let mut own = topology.addresses(router);
+    let is_here = !table.contains_key(&prefix) && own.any(|address| prefix.contains(address));
+    if is_here || topology.routers[router.0].externals.contains_key(&prefix) {
+        return None;
+    }
+    let mut covering = (0..=prefix.len()).rev().map(|len| Prefix::new(prefix.network(), len));
+    covering.find_map(|covering| table.get(&covering).copied())
+}
+
 /// Returns the router that a next hop leads to; `None` if the destination is on that network.
 fn next_router(network: &Network, router: RouterIndex, nexthop: &Nexthop) -> Option<RouterIndex> {
     let via = nexthop.via?;

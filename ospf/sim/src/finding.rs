@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ospf::{Domain, InterfaceId, LsaKey, NeighborState, Nexthop, Prefix, Route, RouterId, SequenceNumber};
+use ospf::{Alternate, Domain, InterfaceId, LsaKey, NeighborState, Nexthop, Prefix, Route, RouterId, SequenceNumber};
 
 use crate::topology::{LanIndex, RouterIndex};
 
@@ -102,6 +102,19 @@ pub enum Disagreement {
         /// The LSA.
         key: LsaKey,
     },
+    /// A packet that takes an alternate may come back, or meet the router that has failed.
+    Alternate {
+        /// The router that has the alternate.
+        router: RouterIndex,
+        /// The destination.
+        prefix: Prefix,
+        /// The alternate.
+        alternate: Alternate,
+        /// The routers on the packet's way, from the alternate on, and the route that each forwards it by.
+        way: Vec<(RouterIndex, Option<Route>)>,
+        /// The route that is protected.
+        route: Option<Route>,
+    },
     /// Packets to a destination loop.
     Loop {
         /// The destination.
@@ -173,7 +186,7 @@ impl Disagreement {
             Self::Transit { .. } | Self::Database { .. } | Self::Content { .. } | Self::MaxAge { .. } => {
                 Subject::Databases
             }
-            Self::Route { .. } | Self::Telling { .. } | Self::Loop { .. } => Subject::Routes,
+            Self::Route { .. } | Self::Telling { .. } | Self::Alternate { .. } | Self::Loop { .. } => Subject::Routes,
         }
     }
 }
@@ -247,6 +260,10 @@ impl fmt::Display for Disagreement {
                 write!(f, "router {router}, {about}: says {actual}, without faults {expected}")
             }
             Self::MaxAge { router, key } => write!(f, "router {router}: {key} is left at MaxAge"),
+            Self::Alternate { router, prefix, alternate, way, route } => {
+                write!(f, "router {router}, {prefix}, {}: {alternate:?} leads by", ShownRoute(route.as_ref()))?;
+                way.iter().try_for_each(|(by, route)| write!(f, " {by} ({})", ShownRoute(route.as_ref())))
+            }
             Self::Loop { prefix, routers } => {
                 write!(f, "packets to {prefix} go round:")?;
                 routers.iter().try_for_each(|router| write!(f, " {router}"))

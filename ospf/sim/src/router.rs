@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ospf::{
-    Addressing, AreaConfig, AreaId, AreaKind, Config, Engine, Event, Instant, InterfaceConfig, InterfaceId, LinkState,
-    NbmaNeighbor, NeighborState, NetworkType, NssaConfig, Rfc1583Compatibility, RouterId, TranslatorRole,
+    Addressing, Alternates, AreaConfig, AreaId, AreaKind, Config, Engine, Event, Instant, InterfaceConfig, InterfaceId,
+    LinkState, NbmaNeighbor, NeighborState, NetworkType, NssaConfig, Rfc1583Compatibility, RouterId, TranslatorRole,
 };
 
 use crate::excuse::{Excuses, FarEnds};
@@ -191,6 +191,7 @@ pub(crate) fn config(situation: &Situation, router: RouterIndex, boot: u32, sett
         // RFC 2328 §C.1: this prevents all routing loops, and is weft's default. If costs alone decide, packets to external destinations
         // may loop, and the ends of a virtual link beside a partitioned backbone change their advertisements for ever.
         rfc1583: Rfc1583Compatibility::Disabled,
+        alternates: Alternates::On,
         ..Config::new(topology.id(router))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ospf::{Conduct, Instant};
 
-use crate::check::{Progress, disagreements, left_at_max_age};
+use crate::check::{Progress, bad_alternates, disagreements, left_at_max_age};
 use crate::expected::Expected;
 use crate::fault::{Fault, FurtherFaults};
 use crate::finding::Findings;
@@ -355,6 +355,7 @@ impl Scenario {
         network.watch_changes(false);
         let mut found = disagreements(network, &expected);
         found.extend(left_at_max_age(network));
+        found.extend(bad_alternates(network).filter(|_| !expected.oracle().is_backbone_split()));
         found.extend(expected.differences(network));
         if !found.is_empty() {
             return Err(FailureKind::NotConverged(found));

@@ -163,7 +163,10 @@ fn class_of(disagreement: &Disagreement) -> Class {
         | Disagreement::Database { .. }
         | Disagreement::Content { .. }
         | Disagreement::MaxAge { .. } => Class::Database,
-        Disagreement::Route { .. } | Disagreement::Telling { .. } | Disagreement::Loop { .. } => Class::Route,
+        Disagreement::Route { .. }
+        | Disagreement::Telling { .. }
+        | Disagreement::Alternate { .. }
+        | Disagreement::Loop { .. } => Class::Route,
     }
 }
 

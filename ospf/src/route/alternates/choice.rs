@@ -16,6 +16,8 @@ use crate::protection::{Alternate, Protection, Unprotected};
 pub(super) struct Destination {
     /// In order.
     pub(super) places: Vec<Place>,
+    /// Whether it is outside the AS: a border router may prefer an exit in another area to those that count here (RFC 2328 §16.4.1).
+    pub(super) is_external: bool,
     /// Routers that know a path by another area: where they send packets is not known.
     pub(super) elsewhere: BTreeSet<Vertex>,
 }
@@ -112,27 +114,27 @@ impl Choice<'_> {
 
     /// Whether a neighbour is an alternate; `own` is this router's distance to the destination.
     fn examine(&self, candidate: &Neighbor, protected: &Protected, own: Option<u32>) -> Result<Alternate, Unprotected> {
-        let router_id = self.area.topology.router(candidate.router).map(|router| router.id);
+        let router = self.area.topology.router(candidate.router);
         if candidate.avoided {
             return Err(Unprotected::MaxLinkMetric);
         }
         let reach = self.reach(candidate.router);
-        let (Some(router_id), Some(own), Some(cost)) = (router_id, own, reach.cost()) else {
+        let (Some(router), Some(own), Some(cost)) = (router, own, reach.cost()) else {
             return Err(Unprotected::NoOtherPath);
         };
         // Inequality 1: the neighbour does not send it back.
-        if !self.is_shorter(cost, candidate.router, self.area.root, Some(own)) {
+        if !self.is_shorter(cost, candidate.router, self.area.root) {
             return Err(Unprotected::NotLoopFree);
         }
         let avoids_lan = protected.lan.is_none_or(|lan| {
             // Inequality 4: nor over the network on which the protected link ends.
             let is_off = self.area.lans.get(&candidate.nexthop.interface) != Some(&lan);
-            is_off && self.is_shorter(cost, candidate.router, lan, self.reach(lan).cost())
+            is_off && self.is_shorter(cost, candidate.router, lan)
         });
         let link_protecting = candidate.nexthop.interface != protected.nexthop.interface && avoids_lan;
         let node_protecting = protected.neighbor.is_some_and(|neighbor| {
             // Inequality 3: nor by the router behind the protected link.
-            self.is_shorter(cost, candidate.router, neighbor, self.reach(neighbor).cost())
+            self.is_shorter(cost, candidate.router, neighbor) && self.stays_inside(neighbor)
         });
         if !link_protecting && !node_protecting {
             return Err(Unprotected::SameFate);
@@ -142,7 +144,7 @@ impl Choice<'_> {
         }
         Ok(Alternate {
             nexthop: candidate.nexthop,
-            router_id,
+            router_id: router.id,
             metric: cost.saturating_add(u32::from(candidate.cost)),
             equal_cost: false,
             link_protecting,
@@ -151,14 +153,26 @@ impl Choice<'_> {
         })
     }
 
-    /// Whether a path of this cost from a router is shorter than every path by another vertex, which is `rest` away from the destination.
-    fn is_shorter(&self, cost: u32, from: Vertex, by: Vertex, rest: Option<u32>) -> bool {
+    /// Whether a path of this cost from a router is shorter than every path by another vertex.
+    fn is_shorter(&self, cost: u32, from: Vertex, by: Vertex) -> bool {
         let Some(distances) = self.area.from(from) else { return false };
+        // The path leads to the place that `from` uses, whatever the router in between would use.
+        let nearest = self.area.from(by).and_then(|rest| {
+            let of_place = |place: &Place| Some(rest.to(place.vertex)?.saturating_add(place.cost));
+            self.destination.places.iter().filter_map(of_place).min()
+        });
+        let rest = nearest.into_iter().chain(self.reach(by).cost()).min();
         match (distances.to(by), rest) {
             (Some(distance), Some(rest)) => cost < distance.saturating_add(rest),
             // There is no such path.
             (None, _) | (_, None) => true,
         }
+    }
+
+    /// Whether a path that leaves the area cannot meet a router outside it: where it goes there is not known here.
+    fn stays_inside(&self, router: Vertex) -> bool {
+        let may_leave = self.destination.is_external || self.destination.places.iter().any(|place| place.beyond);
+        !may_leave || self.area.topology.router(router).is_none_or(|router| !router.is_border)
     }
 
     /// How far the destination is from a vertex, by the places that the router there uses.

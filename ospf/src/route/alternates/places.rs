@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::external::usable;
 use super::super::inputs::{AreaInputs, RouteInputs};
-use super::super::inter_area::Inside;
+use super::super::inter_area::{Inside, Through};
 use super::super::policy::{Judge, Verdict};
 use super::super::table::Calculation;
 use super::area::{Area, Place, Surroundings};
@@ -87,23 +87,15 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn destination(&self, prefix: Prefix, route: &Route) -> Destination {
-        let mut destination = match route.kind {
-            RouteKind::IntraArea => Destination {
-                places: self.in_area(prefix),
-                // RFC 2328 §12.4.3: such a router has a route to it by another of its areas.
-                elsewhere: self
-                    .summaries(self.area.lsdb.about(LsaType::SUMMARY_NETWORK, prefix))
-                    .map(|place| place.vertex)
-                    .collect(),
-            },
-            RouteKind::InterArea => Destination {
-                places: self.summaries(self.area.lsdb.about(LsaType::SUMMARY_NETWORK, prefix)).collect(),
-                elsewhere: BTreeSet::new(),
-            },
-            RouteKind::External1 | RouteKind::External2 => {
-                Destination { places: self.external(prefix, route), elsewhere: BTreeSet::new() }
-            }
+        let summaries = || self.summaries(self.area.lsdb.about(LsaType::SUMMARY_NETWORK, prefix));
+        let (places, elsewhere) = match route.kind {
+            // RFC 2328 §12.4.3: who advertises it into the area has a route to it by another area.
+            RouteKind::IntraArea => (self.in_area(prefix), summaries().map(|place| place.vertex).collect()),
+            RouteKind::InterArea => (summaries().collect(), BTreeSet::new()),
+            RouteKind::External1 | RouteKind::External2 => (self.external(prefix, route), BTreeSet::new()),
         };
+        let is_external = route.kind > RouteKind::InterArea;
+        let mut destination = Destination { places, elsewhere, is_external };
         destination.places.retain(|place| place.vertex != self.surroundings.root);
         destination.places.sort_unstable();
         destination.places.dedup();
@@ -129,7 +121,7 @@ impl Search<'_> {
 
     /// The places at which paths to an external destination leave the AS: of its LSAs, those that the route was chosen from.
     fn external(&self, prefix: Prefix, route: &Route) -> Vec<Place> {
-        let mut places = Vec::new();
+        let mut exits = Vec::new();
         let has_externals = |area: AreaId| {
             let mut areas = self.inputs.areas.iter().filter(|inputs| inputs.area == area);
             areas.any(|inputs| inputs.kind.external_routing() == ExternalRouting::AsExternal)
@@ -137,49 +129,57 @@ impl Search<'_> {
         for entry in self.inputs.as_scope.about(LsaType::AS_EXTERNAL, prefix) {
             let originator = entry.key().advertising_router;
             let boundary = self.inside.preferred_path(originator, self.inputs.rfc1583, has_externals);
-            if let Some((area, path)) = boundary {
-                self.external_places(entry, route, (area, path.kind), &mut places);
-            }
+            exits.extend(boundary.and_then(|(area, path)| self.exit(entry, route, (area, path.kind))));
         }
         if matches!(self.area.kind, AreaKind::Nssa(_)) {
             for entry in self.area.lsdb.about(LsaType::NSSA, prefix) {
                 let path = self.inside.internal.routers.get(&(entry.key().advertising_router, self.area.area));
                 if path.is_some_and(|path| path.flags.contains(RouterFlags::E)) {
-                    self.external_places(entry, route, (self.area.area, RouteKind::IntraArea), &mut places);
+                    exits.extend(self.exit(entry, route, (self.area.area, RouteKind::IntraArea)));
                 }
             }
         }
-        places
+        // RFC 2328 §16.4.1: whatever they cost.
+        let preferred = exits.iter().map(|(through, _)| *through).min();
+        exits.into_iter().filter(|(through, _)| Some(*through) == preferred).flat_map(|(_, places)| places).collect()
     }
 
-    /// The places of one LSA, whose originator is reached through `boundary`.
-    fn external_places(&self, entry: &Entry, route: &Route, boundary: (AreaId, RouteKind), places: &mut Vec<Place>) {
-        let Some((_, lsa)) = usable(self.inputs, entry) else { return };
+    /// The places of one LSA, whose originator is reached through `boundary`, and how the path there is preferred.
+    fn exit(&self, entry: &Entry, route: &Route, boundary: (AreaId, RouteKind)) -> Option<(Through, Vec<Place>)> {
+        let (_, lsa) = usable(self.inputs, entry)?;
         let metric = match (lsa.metric, route.kind) {
             (ExternalMetric::Type1(metric), RouteKind::External1) => metric,
             // Of the same type 2 metric, the nearest exit is used.
             (ExternalMetric::Type2(metric), RouteKind::External2) if metric == route.metric => 0,
-            _ => return,
+            _ => return None,
         };
         let originator = entry.key().advertising_router;
         let guard = Judge::new(self.inputs.policy).is_guard(originator).then_some(originator);
-        let from = places.len();
-        if !lsa.forwarding_address.is_unspecified() {
-            let Some((network, path)) = self.inside.longest_match(lsa.forwarding_address) else { return };
+        let here = self.area.area;
+        let (kind, places): (_, Vec<Place>) = if !lsa.forwarding_address.is_unspecified() {
+            let (network, path) =
+                self.inside.longest_match(lsa.forwarding_address).filter(|(_, path)| path.area == here)?;
             match path.kind {
-                _ if path.area != self.area.area => {}
-                RouteKind::IntraArea => places.extend(self.in_area(network)),
-                _ => places.extend(self.summaries(self.area.lsdb.about(LsaType::SUMMARY_NETWORK, network))),
+                RouteKind::IntraArea => (path.kind, self.in_area(network)),
+                _ => (path.kind, self.summaries(self.area.lsdb.about(LsaType::SUMMARY_NETWORK, network)).collect()),
             }
-        } else if boundary == (self.area.area, RouteKind::IntraArea) {
-            places.extend(self.surroundings.topology.vertex(originator).map(|vertex| Place::of(vertex, 0)));
-        } else if boundary.0 == self.area.area {
-            let id = LinkStateId(originator.0);
-            places.extend(self.summaries(self.area.lsdb.of_id(LsaType::SUMMARY_ASBR, id)));
-        }
-        for place in &mut places[from..] {
-            place.cost = place.cost.saturating_add(metric);
-            place.guard = guard.or(place.guard);
-        }
+        } else {
+            let (area, kind) = boundary;
+            match kind {
+                _ if area != here => return None,
+                RouteKind::IntraArea => {
+                    let vertex = self.surroundings.topology.vertex(originator);
+                    (kind, vertex.map(|vertex| Place::of(vertex, 0)).into_iter().collect())
+                }
+                _ => {
+                    let id = LinkStateId(originator.0);
+                    (kind, self.summaries(self.area.lsdb.of_id(LsaType::SUMMARY_ASBR, id)).collect())
+                }
+            }
+        };
+        let with_metric =
+            |place: Place| Place { cost: place.cost.saturating_add(metric), guard: guard.or(place.guard), ..place };
+        let through = Through::of(self.inputs.rfc1583, kind, here);
+        Some((through, places.into_iter().map(with_metric).collect()))
     }
 }

@@ -43,7 +43,7 @@ fn alternates(net: &Net, root: u32, destination: Prefix, primary: Nexthop) -> Re
     let Area::Several(area) = area(net, root) else { return Err(Unprotected::NoOtherNeighbor) };
     let nexthops = net.routes(root).table.networks[&destination].nexthops.clone();
     let places = area.networks[&destination].iter().filter(|place| place.vertex != area.root).copied().collect();
-    let destination = Destination { places, elsewhere: BTreeSet::new() };
+    let destination = Destination { places, elsewhere: BTreeSet::new(), is_external: false };
     let choice = Choice { area: &area, destination: &destination, verdict: Verdict::Anyone, is_backbone: true };
     choice.alternates(primary, &nexthops)
 }
