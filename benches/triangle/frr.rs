@@ -48,7 +48,7 @@ impl Routers {
             let start = move |site: Site| match bfd {
                 None => Frr::start(&site.netns(), &ospfd_conf(site, "")),
                 Some(profile) => {
-                    let ospfd = ospfd_conf(site, " ip ospf bfd profile tunnel\n");
+                    let ospfd = ospfd_conf(site, " ip ospf bfd\n ip ospf bfd profile tunnel\n");
                     Frr::start_with_bfd(&site.netns(), &ospfd, &format!("bfd\n profile tunnel\n{profile}"))
                 }
             };

@@ -164,11 +164,16 @@ impl Router {
         }
         for (prefix, protection) in protections {
             let Some(route) = self.routes.get(&prefix) else { continue };
-            match protection.filter(|protection| protection.nexthops.keys().eq(&route.nexthops)) {
-                Some(protection) => _ = self.protections.insert(prefix, protection),
-                None => _ = self.protections.remove(&prefix),
+            let protection = protection.filter(|protection| protection.nexthops.keys().eq(&route.nexthops));
+            let backup = |protection: Option<&Arc<Protection>>| protection?.backup.map(|alternate| alternate.nexthop);
+            let now = backup(protection.as_ref());
+            let before = match protection {
+                Some(protection) => self.protections.insert(prefix, protection),
+                None => self.protections.remove(&prefix),
+            };
+            if backup(before.as_ref()) != now {
+                written.insert(prefix);
             }
-            written.insert(prefix);
         }
         let Self { routes, protections, ids, .. } = self;
         let written = written.into_iter().map(|prefix| {

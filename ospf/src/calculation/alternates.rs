@@ -124,36 +124,39 @@ impl Engine {
 
     /// Determines the protection of the destinations that are left, as far as there are units.
     fn examine_destinations(&mut self, pass: &mut AlternatesPass) -> bool {
-        let mut state = std::mem::take(&mut self.alternates);
-        let units = self.work.left(Unit::Alternate);
-        let prefixes: Vec<Prefix> = match &mut pass.concerned {
-            Concerned::All => {
-                let after = pass.last.map_or(Bound::Unbounded, Bound::Excluded);
-                self.calculation.latest.table.after(after).take(units).collect()
-            }
-            Concerned::These(prefixes) => (0..units).map_while(|_| prefixes.pop_first()).collect(),
-        };
-        self.work.spend(Unit::Alternate, prefixes.len());
-        let protector = &mut pass.protector;
-        let found: Vec<_> = self.with_inputs(|inputs| {
+        let mut units = self.work.left(Unit::Alternate);
+        let mut found = Vec::new();
+        self.with_inputs(|inputs| {
             let latest = &self.calculation.latest;
-            let found =
-                prefixes.iter().map(|&prefix| (prefix, protector.protection(inputs, latest, &state.areas, prefix)));
-            found.collect()
+            while units > 0 {
+                let next = match &mut pass.concerned {
+                    Concerned::All => {
+                        let after = pass.last.map_or(Bound::Unbounded, Bound::Excluded);
+                        latest.table.after(after).next()
+                    }
+                    Concerned::These(prefixes) => prefixes.pop_first(),
+                };
+                let Some(prefix) = next else { break };
+                pass.last = Some(prefix);
+                let (protection, examined) = pass.protector.protection(inputs, latest, &self.alternates.areas, prefix);
+                units = units.saturating_sub(1 + examined);
+                found.push((prefix, protection));
+            }
         });
+        let spent = self.work.left(Unit::Alternate) - units;
+        self.work.spend(Unit::Alternate, spent);
         for (prefix, protection) in found {
-            if state.protection.get(&prefix) == protection.as_ref() {
+            let known = &mut self.alternates.protection;
+            if known.get(&prefix) == protection.as_ref() {
                 continue;
             }
             match &protection {
-                Some(protection) => _ = state.protection.insert(prefix, protection.clone()),
-                None => _ = state.protection.remove(&prefix),
+                Some(protection) => _ = known.insert(prefix, protection.clone()),
+                None => _ = known.remove(&prefix),
             }
             self.outputs.push_back(Output::Protection { prefix, protection });
         }
-        self.alternates = state;
-        pass.last = prefixes.last().copied();
-        prefixes.len() < units
+        units > 0
     }
 
     /// All alternates, from the present databases and routes.
@@ -172,7 +175,7 @@ impl Engine {
             });
             let (areas, latest) = (areas.collect(), &self.calculation.latest);
             let all = latest.table.routes().filter_map(|(prefix, _)| {
-                Some((prefix, Protector::default().protection(inputs, latest, &areas, prefix)?))
+                Some((prefix, Protector::default().protection(inputs, latest, &areas, prefix).0?))
             });
             all.collect()
         })

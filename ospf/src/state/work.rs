@@ -26,7 +26,7 @@ pub(crate) enum Unit {
     Output,
     /// A vertex or an edge that is examined for the distances from a neighbour.
     Distance,
-    /// A destination whose alternates are determined.
+    /// A neighbour that may be an alternate for a destination.
     Alternate,
 }
 
@@ -45,7 +45,7 @@ impl Unit {
             Self::Calculation => 1024,
             Self::Output => 2048,
             Self::Distance => 131_072,
-            Self::Alternate => 1024,
+            Self::Alternate => 8192,
         }
     }
 }

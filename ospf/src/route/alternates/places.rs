@@ -31,30 +31,30 @@ struct Question {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Protector {
     answers: BTreeMap<Question, Arc<Protection>>,
+    /// That of next hops in an area with one neighbour.
+    of_single: BTreeMap<BTreeSet<Nexthop>, Arc<Protection>>,
 }
 
 impl Protector {
     /// The protection of the route to a destination, with the areas as they are known; `None` if there is no such route, or if packets are
-    /// not sent to another router.
+    /// not sent to another router. Returns also how many neighbours were examined.
     pub(crate) fn protection(
         &mut self,
         inputs: &RouteInputs<'_>,
         latest: &Calculation,
         areas: &BTreeMap<AreaId, Area>,
         prefix: Prefix,
-    ) -> Option<Arc<Protection>> {
-        let route = latest.table.networks.get(&prefix)?;
+    ) -> (Option<Arc<Protection>>, usize) {
+        let route = latest.table.networks.get(&prefix);
         // A destination that this router originates, too, is behind it, and no other router's path to it is one of this router.
-        if !route.nexthops.iter().any(|nexthop| nexthop.via.is_some()) || inputs.own_externals.contains_key(&prefix) {
-            return None;
-        }
-        let of_area = inputs.areas.iter().find(|area| area.area == route.area)?;
-        let surroundings = match areas.get(&route.area)? {
-            Area::Single => {
-                let single = |&nexthop: &Nexthop| (nexthop, Err(Unprotected::NoOtherNeighbor));
-                let nexthops = route.nexthops.iter().map(single).collect();
-                return Some(Arc::new(Protection { nexthops, backup: None }));
-            }
+        let is_elsewhere = |route: &&Route| route.nexthops.iter().any(|nexthop| nexthop.via.is_some());
+        let Some(route) = route.filter(is_elsewhere).filter(|_| !inputs.own_externals.contains_key(&prefix)) else {
+            return (None, 0);
+        };
+        let of_area = inputs.areas.iter().find(|area| area.area == route.area);
+        let (Some(of_area), Some(area)) = (of_area, areas.get(&route.area)) else { return (None, 0) };
+        let surroundings = match area {
+            Area::Single => return (Some(self.of_single(&route.nexthops)), 0),
             Area::Several(surroundings) => surroundings,
         };
         let inside = Inside { internal: &latest.internal, inter_area: &latest.inter_area };
@@ -68,13 +68,24 @@ impl Protector {
         };
         let question = Question { area: route.area, destination, nexthops: route.nexthops.clone(), guards };
         if let Some(answer) = self.answers.get(&question) {
-            return Some(answer.clone());
+            return (Some(answer.clone()), 0);
         }
         let is_backbone = route.area == AreaId::BACKBONE;
         let choice = Choice { area: surroundings, destination: &question.destination, verdict, is_backbone };
         let protection = Arc::new(choice.protection(&question.nexthops));
+        let examined = surroundings.neighbors.len() * question.nexthops.len();
         self.answers.insert(question, protection.clone());
-        Some(protection)
+        (Some(protection), examined)
+    }
+
+    fn of_single(&mut self, nexthops: &BTreeSet<Nexthop>) -> Arc<Protection> {
+        if let Some(known) = self.of_single.get(nexthops) {
+            return known.clone();
+        }
+        let none = nexthops.iter().map(|&nexthop| (nexthop, Err(Unprotected::NoOtherNeighbor))).collect();
+        let protection = Arc::new(Protection { nexthops: none, backup: None });
+        self.of_single.insert(nexthops.clone(), protection.clone());
+        protection
     }
 }
 

@@ -33,7 +33,7 @@ fn area(net: &Net, root: u32) -> Area {
 fn protection(net: &Net, root: u32, destination: Prefix) -> Option<Protection> {
     let areas = BTreeMap::from([(AreaId::BACKBONE, area(net, root))]);
     let latest = net.routes(root);
-    let protection =
+    let (protection, _) =
         net.with_inputs(root, |inputs| Protector::default().protection(inputs, &latest, &areas, destination));
     protection.map(|protection| Protection::clone(&protection))
 }
