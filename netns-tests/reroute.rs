@@ -88,7 +88,7 @@ fn a_cut_path_is_gone_around_long_before_the_dead_interval() -> Result<()> {
 /// Routes are calculated ten seconds after a change and not before: until then, only alternates lead around what has failed.
 #[test]
 fn alternates_carry_before_any_route_is_calculated() -> Result<()> {
-    let late = "{ initial = \"10s\", short = \"10s\", long = \"10s\", time_to_learn = \"10s\", holddown = \"20s\" }";
+    let late = "{ initial = \"10s\", short = \"10s\", long = \"10s\", time_to_learn = \"10s\", holddown = \"10s\" }";
     let lab = Lab::up("t-alternate", &triangle("t-alternate", &format!("true\nspf_delay = {late}")))?;
     await_states(&lab, "Up")?;
     let host = lab.lan_host("osaka")?;
@@ -116,6 +116,14 @@ fn alternates_carry_before_any_route_is_calculated() -> Result<()> {
         "{table}"
     );
 
+    // Nothing is to be calculated when the cut comes.
+    for site in ["taipei", "osaka", "seoul"] {
+        eventually(&format!("the calculations of {site} to rest"), 3 * SETTLED, || {
+            let spf = lab.ask_json(site, "show spf")?;
+            Ok((spf["state"] == "quiet" && spf["due_in_s"].is_null()).then_some(()))
+        })
+        .with_context(|| format!("{:?}", lab.ask_json(site, "show spf")))?;
+    }
     let calculations = || -> Result<u64> { lab.ask_json("taipei", "show spf")?["runs"].as_u64().context("runs") };
     let (stream, before) = (Stream::start(&lab.netns("taipei-lan"), host)?, calculations()?);
     lab.cut("taipei", "osaka")?;

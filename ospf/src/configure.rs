@@ -146,6 +146,9 @@ impl Engine {
         {
             self.schedule_calculation();
         }
+        if before.alternates != self.config.alternates {
+            self.calculate_all_alternates();
+        }
     }
 
     /// Restarts the engine with another Router ID: all adjacencies and databases are cleared (RFC 2328 §C.1).

@@ -88,6 +88,7 @@ mod random;
 mod refusal;
 mod restart;
 mod route;
+mod routes;
 #[cfg(feature = "serde")]
 mod serial;
 mod state;
@@ -106,7 +107,6 @@ pub use machine::neighbor::NeighborState;
 pub use machine::spf_delay::SpfState;
 pub use origination::opaque::{MAX_OPAQUE_LSAS, MAX_OPAQUE_OCTETS};
 pub use origination::router_lsa::MAX_ROUTER_LINKS;
-pub use origination::stub_router::MAX_LINK_METRIC;
 pub use protection::*;
 pub use refusal::*;
 pub use route::VirtualLinkObstacle;

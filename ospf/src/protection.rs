@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ids::RouterId;
-use crate::io::Nexthop;
+use crate::routes::Nexthop;
 
 /// How the route to a destination is protected against the failure of its next hops.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

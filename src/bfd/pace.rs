@@ -9,8 +9,6 @@ use ::bfd::Instant;
 const FIRST: Duration = Duration::from_millis(5);
 /// The longest one. OSPF's hellos find a failure as soon.
 const LONGEST: Duration = Duration::from_secs(1);
-/// An interval is this many times as long as the process was late: then a late packet is far from a missing one.
-const MARGIN: u32 = 4;
 /// After so long without a reason for it, intervals become half as long.
 const CALM: Duration = Duration::from_secs(30);
 
@@ -33,14 +31,15 @@ pub(super) enum Change {
 }
 
 impl Pace {
-    /// No interval of a session is shorter than this.
+    /// No interval of a session is shorter than this: so late the process may be. A packet that is late by an interval is one of three that
+    /// a peer with a multiplier of three waits for.
     pub fn shortest(self) -> Duration {
         self.shortest
     }
 
     /// Takes note of how late the process was with what was due. Returns whether the pace changes.
     pub fn late(&mut self, by: Duration, now: Instant) -> Option<Change> {
-        let wanted = by.saturating_mul(MARGIN).min(LONGEST);
+        let wanted = by.min(LONGEST);
         if wanted > self.shortest / 2 {
             self.needed = now;
         }
@@ -77,9 +76,9 @@ mod tests {
     fn sessions_slow_down_at_once_and_recover_step_by_step() {
         let mut pace = Pace::default();
         assert_eq!((pace.late(Duration::ZERO, at(1)), pace.shortest()), (None, Duration::ZERO));
-        assert_eq!((pace.late(ms(2), at(2)), pace.shortest()), (Some(Change::Slower), ms(10)));
-        assert_eq!((pace.late(ms(30), at(3)), pace.shortest()), (Some(Change::Slower), ms(160)));
-        assert_eq!((pace.late(ms(25), at(20)), pace.shortest()), (None, ms(160)), "as late as before");
+        assert_eq!((pace.late(ms(6), at(2)), pace.shortest()), (Some(Change::Slower), ms(10)));
+        assert_eq!((pace.late(ms(120), at(3)), pace.shortest()), (Some(Change::Slower), ms(160)));
+        assert_eq!((pace.late(ms(100), at(20)), pace.shortest()), (None, ms(160)), "nearly as late as before");
         assert_eq!(pace.late(ms(5), at(49)), None, "not calm for long");
         assert_eq!((pace.late(ms(5), at(50)), pace.shortest()), (Some(Change::Faster), ms(80)));
         assert_eq!(pace.late(ms(5), at(51)), None);

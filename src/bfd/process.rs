@@ -607,6 +607,8 @@ fn session_config(spec: &SessionSpec, shortest: Duration) -> anyhow::Result<Sess
         };
         Authentication::new(kind, *key_id, key)
     });
+    // A peer that waits for less than three packets is given twice the time for each.
+    let shortest = if spec.multiplier.get() < 3 { shortest * 2 } else { shortest };
     Ok(SessionConfig {
         desired_min_tx: desired_min_tx.max(shortest),
         required_min_rx: required_min_rx.max(shortest),

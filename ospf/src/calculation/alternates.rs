@@ -1,7 +1,7 @@
 //! When alternates are calculated, and in which slices. The calculation itself is in [`crate::route`].
 //!
 //! Alternates come after routes: a calculation begins a moment after the first change, so that one calculation serves several changes, and
-//! it does nothing while routes wait to be calculated. First, the areas that have changed are read; then the distances from neighbours are
+//! not before the routes are calculated. First, the areas that have changed are read; then the distances from neighbours are
 //! calculated, as far as the changes concern them; then the destinations are examined one after the other.
 //!
 //! Invariants:
@@ -52,6 +52,12 @@ impl Engine {
         }
     }
 
+    /// Has all alternates calculated, after they were switched on.
+    pub(crate) fn calculate_all_alternates(&mut self) {
+        self.alternates.concerned = Concerned::All;
+        self.anything_changed();
+    }
+
     /// Takes note of destinations whose routes have been calculated.
     pub(crate) fn routes_calculated(&mut self, networks: BTreeSet<Prefix>) {
         if self.config.alternates == Alternates::On {
@@ -60,10 +66,17 @@ impl Engine {
         }
     }
 
-    /// Whether a calculation of alternates is in progress or due, and can go on.
+    /// Whether a calculation of alternates is in progress or due, and can go on. An area is not read while a calculation of routes is
+    /// pending, however long that is delayed: alternates of routes that are about to change, in a network that has changed, would be wrong,
+    /// and they are needed just then.
     pub(crate) fn has_alternates_left(&self) -> bool {
         let state = &self.alternates;
-        (state.pass.is_some() || (state.due && state.is_pending())) && !self.is_restarting()
+        let waits = self.calculation.pass.is_some() || self.calculation.backoff.due().is_some();
+        let goes_on = match &state.pass {
+            Some(pass) => !waits || pass.areas.is_empty(),
+            None => !waits && state.due && state.is_pending(),
+        };
+        goes_on && !self.is_restarting()
     }
 
     /// Begins a calculation of alternates if one is due, or continues the present one.
@@ -73,7 +86,8 @@ impl Engine {
             let withdrawn = former.into_keys().map(|prefix| Output::Protection { prefix, protection: None });
             return self.outputs.extend(withdrawn);
         }
-        if !self.has_alternates_left() || self.has_calculation_left() {
+        self.alternates.due &= self.alternates.is_pending();
+        if !self.has_alternates_left() {
             return;
         }
         let state = &mut self.alternates;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// MaxLinkMetric (RFC 6987 §2). Links of this metric are still used if there is no other path (§3).
+pub const MAX_LINK_METRIC: u16 = 0xffff;
+
 /// When this router is a stub router: its links to other routers then have the cost MaxLinkMetric, its own networks keep their cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

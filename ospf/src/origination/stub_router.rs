@@ -5,14 +5,12 @@
 
 use std::time::Duration;
 
+use crate::config::MAX_LINK_METRIC;
 use crate::config::StubRouter;
 use crate::event::{Event, StubRouterState};
 use crate::state::engine::Engine;
 use crate::state::timers::TimerKey;
 use crate::wire::{RouterLink, RouterLinkKind};
-
-/// MaxLinkMetric (RFC 6987 §2). Links of this metric are still used if there is no other path (§3).
-pub const MAX_LINK_METRIC: u16 = 0xffff;
 
 impl Engine {
     /// Whether this router is a stub router at present.

@@ -1,6 +1,7 @@
 //! Engines against each other, in virtual time: what one file of the engine cannot show alone. Many and hostile links are `ospf-sim`'s.
 
 mod adjacency;
+mod alternates;
 mod areas;
 mod authentication;
 mod border_restart;

@@ -8,9 +8,9 @@ use super::super::inputs::{AreaInputs, Peer, RouteInputs};
 use super::super::internal::network_prefix;
 use super::super::policy::Judge;
 use super::topology::{Distances, Topology};
+use crate::config::MAX_LINK_METRIC;
 use crate::ids::{InterfaceId, Prefix, RouterId};
 use crate::io::Nexthop;
-use crate::origination::stub_router::MAX_LINK_METRIC;
 
 /// An area as the choice of alternates sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
