@@ -116,12 +116,14 @@ pub(super) struct Place {
     pub(super) guard: Option<RouterId>,
     /// Whether the vertex is an area border router that advertises a destination of another area.
     pub(super) beyond: bool,
+    /// Whether what is there is a forwarding address: of a router on that network, or of one on a link of that router.
+    pub(super) forwarding: bool,
 }
 
 impl Place {
     /// A place at which the destination itself is, and the last guard on the path is responsible for it.
     pub(super) fn of(vertex: Vertex, cost: u32) -> Self {
-        Self { vertex, cost, guard: None, beyond: false }
+        Self { vertex, cost, guard: None, beyond: false, forwarding: false }
     }
 }
 

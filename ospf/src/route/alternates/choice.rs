@@ -134,7 +134,9 @@ impl Choice<'_> {
         let link_protecting = candidate.nexthop.interface != protected.nexthop.interface && avoids_lan;
         let node_protecting = protected.neighbor.is_some_and(|neighbor| {
             // Inequality 3: nor by the router behind the protected link.
-            self.is_shorter(cost, candidate.router, neighbor) && self.stays_inside(neighbor)
+            self.is_shorter(cost, candidate.router, neighbor)
+                && self.stays_inside(neighbor)
+                && !self.may_be_at(neighbor)
         });
         if !link_protecting && !node_protecting {
             return Err(Unprotected::SameFate);
@@ -169,10 +171,20 @@ impl Choice<'_> {
         }
     }
 
-    /// Whether a path that leaves the area cannot meet a router outside it: where it goes there is not known here.
+    /// Whether a path that leaves the area cannot meet a router outside it: where it goes there is not known here. A router of the backbone
+    /// that is in another area, too, is a border router; others do not show it (RFC 3509 §2.2).
     fn stays_inside(&self, router: Vertex) -> bool {
         let may_leave = self.destination.is_external || self.destination.places.iter().any(|place| place.beyond);
-        !may_leave || self.area.topology.router(router).is_none_or(|router| !router.is_border)
+        let is_border = self.area.topology.router(router).is_some_and(|router| router.is_border);
+        !may_leave || (self.is_backbone && !is_border)
+    }
+
+    /// Whether a router may have the forwarding address by which the destination is reached: it is on the network of the address.
+    fn may_be_at(&self, router: Vertex) -> bool {
+        let mut forwarding = self.destination.places.iter().filter(|place| place.forwarding);
+        let topology = &self.area.topology;
+        let is_on = |network: Vertex| topology.router(network).is_none() && topology.cost(router, network).is_some();
+        forwarding.any(|place| place.vertex == router || is_on(place.vertex))
     }
 
     /// How far the destination is from a vertex, by the places that the router there uses.

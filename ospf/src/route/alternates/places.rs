@@ -188,8 +188,11 @@ impl Search<'_> {
                 }
             }
         };
-        let with_metric =
-            |place: Place| Place { cost: place.cost.saturating_add(metric), guard: guard.or(place.guard), ..place };
+        let forwarding = !lsa.forwarding_address.is_unspecified();
+        let with_metric = |place: Place| {
+            let cost = place.cost.saturating_add(metric);
+            Place { cost, guard: guard.or(place.guard), forwarding, ..place }
+        };
         let through = Through::of(self.inputs.rfc1583, kind, here);
         Some((through, places.into_iter().map(with_metric).collect()))
     }
